@@ -1,0 +1,128 @@
+/*
+ * The HTTP engine: one epoll loop per thread, each with its own listening socket (SO_REUSEPORT), a
+ * strict HTTP/1.1 parser, and exchanges that may be answered from any thread, at once or later.
+ *
+ * An exchange is one request and its answer. Handlers run in the loop's thread and must not block;
+ * to work elsewhere they keep the exchange and answer it from there. Every exchange is answered
+ * exactly once: http_answer, or http_stream_begin … http_stream_end. Answers of one connection go
+ * out in the order of their requests.
+ */
+#pragma once
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/error.h"
+#include "http/http.h"
+
+#include <stdint.h>
+
+struct http_server;
+struct http_exchange;
+
+struct http_limits {
+    int64_t header_bytes; /* request line and headers together: beyond, 431 */
+    int64_t target_bytes; /* beyond, 414 */
+    int64_t body_bytes;   /* beyond, 413 */
+    int64_t connections;  /* open at once, all loops together; beyond, 503 and close */
+    int64_t in_flight;    /* exchanges at once, all loops together; beyond, 503 */
+    int64_t pipeline;     /* unanswered requests of one connection before reading stops */
+    int64_t header_ms;    /* from the first byte of a request to the end of its headers: 408 */
+    int64_t body_ms;      /* for the body: 408 */
+    int64_t idle_ms;      /* without a request on a kept connection: closed */
+    int64_t write_ms;     /* without progress while there is output to send: closed */
+    int64_t stream_buffer_bytes; /* unsent bytes of a streamed answer before it is dropped */
+};
+
+/* Sensible values; change what you must. */
+void http_limits_default(struct http_limits *limits);
+
+struct http_handler {
+    void *context;
+    /*
+     * Called when the headers are complete, before any of the body is read (and before
+     * `100 Continue`). It may answer the exchange: then the body is discarded within bounds or the
+     * connection closed, and `request` is not called. NULL: nothing to do.
+     */
+    void (*headers)(void *context, struct http_exchange *exchange);
+    /* Called with the whole body. */
+    void (*request)(void *context, struct http_exchange *exchange);
+    /*
+     * Writes the body of an error that the engine itself finds (400, 408, 413, 414, 417, 431, 500,
+     * 501, 503, 505), so that all errors have one shape. `exchange` is NULL when there was no
+     * readable request. The header block is the engine's but for *content_type.
+     */
+    void (*error_body)(void *context, int status, const char *text, struct buf *body,
+                       struct str *content_type);
+    /* After the last byte of an answer was handed to the kernel, or the connection was lost. */
+    void (*finished)(void *context, struct http_exchange *exchange, int status, uint64_t body_bytes,
+                     bool aborted);
+};
+
+struct http_server_options {
+    const char *address; /* "127.0.0.1:8080", "[::1]:8080"; port 0: any, see http_server_port */
+    int threads;         /* loops */
+    struct http_limits limits;
+    struct http_handler handler;
+};
+
+/* Binds and starts. FAILED_PRECONDITION naming the address when it cannot be had. */
+enum code http_server_start(const struct http_server_options *options, struct http_server **server,
+                            struct error *err) MUST_CHECK;
+
+/* The port that is listened on. */
+int http_server_port(const struct http_server *server);
+
+/*
+ * Stops accepting, closes idle connections, lets exchanges finish for up to `grace_ms` (answers
+ * carry `Connection: close`), then closes the rest, joins the threads and frees. True when nothing
+ * had to be cut off.
+ */
+bool http_server_drain(struct http_server *server, int64_t grace_ms);
+
+struct http_server_stats {
+    uint64_t connections, connections_open, requests, in_flight, refused, timeouts, streams_dropped;
+};
+struct http_server_stats http_server_stats(struct http_server *server);
+
+/* --- an exchange --- */
+
+const struct http_request *http_exchange_request(const struct http_exchange *exchange);
+
+/* Memory that lives as long as the exchange. Of the thread that holds the exchange. */
+struct arena *http_exchange_arena(struct http_exchange *exchange);
+
+/* A pointer of the handler's, NULL at first. */
+void *http_exchange_user(const struct http_exchange *exchange);
+void http_exchange_set_user(struct http_exchange *exchange, void *user);
+
+/*
+ * `gone` is called once, in the loop's thread, if the client goes away before the answer is
+ * complete; never after the exchange has been answered in full. The exchange stays valid: it must
+ * still be answered (the answer goes nowhere). Call from the loop's thread, in a handler.
+ */
+void http_exchange_on_gone(struct http_exchange *exchange,
+                           void (*gone)(void *argument, struct http_exchange *exchange),
+                           void *argument);
+
+/*
+ * Answers. Headers and body are copied (in whole) before it returns. Content-Length, Date and
+ * Connection are the engine's; a HEAD request, 204 and 304 get no body. Any thread; the exchange is
+ * no longer the caller's.
+ */
+void http_answer(struct http_exchange *exchange, int status, const struct http_header *headers,
+                 size_t header_count, struct str body);
+
+/* As http_answer, for an answer with an error of the engine's shape (see error_body). */
+void http_answer_error(struct http_exchange *exchange, int status, const char *text);
+
+/* Begins an answer whose length is not known (chunked; until close for HTTP/1.0). Any thread. */
+void http_stream_begin(struct http_exchange *exchange, int status,
+                       const struct http_header *headers, size_t header_count);
+
+/*
+ * Adds bytes, copied. False when the client is gone or too slow (limits.stream_buffer_bytes): then
+ * stop and call http_stream_end. Any thread, one at a time.
+ */
+bool http_stream_write(struct http_exchange *exchange, struct str bytes);
+
+/* The end of the answer; the exchange is no longer the caller's. */
+void http_stream_end(struct http_exchange *exchange);

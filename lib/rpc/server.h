@@ -1,0 +1,106 @@
+/*
+ * A typed gRPC server over the gRPC C core: a table of methods, handlers in straight-line code on a
+ * bounded pool of threads. It does once for all methods: arena, deadline, metadata, trace, access
+ * log, error to status with rich details (google.rpc.Status in grpc-status-details-bin),
+ * cancellation, overload (RESOURCE_EXHAUSTED at once), health, reflection and drain.
+ */
+#pragma once
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/str.h"
+
+#include <protobuf-c/protobuf-c.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct rpc_server;
+struct rpc_call;
+
+/*
+ * Unary: *response is an initialised message of the method's output type, to be filled from
+ * rpc_call_arena. Anything but CODE_OK sends the error (err->code must be that code).
+ */
+typedef enum code (*rpc_unary_fn)(struct rpc_call *call, const void *request, void *response,
+                                  struct error *err);
+
+/*
+ * Streaming in any direction: rpc_call_receive and rpc_call_send as the method says. `request` is
+ * the one message of a server-streaming method, NULL when the client streams.
+ */
+typedef enum code (*rpc_stream_fn)(struct rpc_call *call, const void *request, struct error *err);
+
+struct rpc_method {
+    const char *name; /* "GetUser" */
+    const ProtobufCMessageDescriptor *input, *output;
+    rpc_unary_fn unary; /* one of the two */
+    rpc_stream_fn stream;
+    bool client_streams, server_streams;
+};
+
+struct rpc_service {
+    const char *name; /* "omnidata.user.v1.UserService" */
+    const struct rpc_method *methods;
+    size_t method_count;
+    void *context; /* rpc_call_context */
+};
+
+struct rpc_server_options {
+    const char *address; /* "127.0.0.1:50051", "unix:/run/x.sock"; port 0: any */
+    const struct rpc_service *services;
+    size_t service_count;
+    struct str descriptor_set; /* FileDescriptorSet for reflection; must outlive the server */
+    int workers;               /* threads for unary handlers */
+    int queue_max;             /* calls that may wait for one; beyond, RESOURCE_EXHAUSTED */
+    int streams_max;           /* streaming calls at once, each with a thread of its own */
+    int64_t message_bytes_max; /* largest message taken, RESOURCE_EXHAUSTED beyond */
+};
+
+/* Binds and serves. FAILED_PRECONDITION naming the address when it cannot be had. */
+enum code rpc_server_start(const struct rpc_server_options *options, struct rpc_server **server,
+                           struct error *err) MUST_CHECK;
+
+/* The port that is listened on (0 for a unix socket). */
+int rpc_server_port(const struct rpc_server *server);
+
+/* What grpc.health.v1 answers, for one service or "" for the whole server; watchers are told. */
+void rpc_server_set_serving(struct rpc_server *server, const char *service, bool serving);
+
+/*
+ * Health says NOT_SERVING, new calls are refused, running ones may finish for up to `grace_ms`,
+ * then they are cancelled; joins and frees. True when nothing had to be cancelled.
+ */
+bool rpc_server_drain(struct rpc_server *server, int64_t grace_ms);
+
+/* --- a call, in its handler's thread --- */
+
+void *rpc_call_context(const struct rpc_call *call);
+struct arena *rpc_call_arena(struct rpc_call *call);
+
+/* Milliseconds that are left; INT64_MAX without a deadline; never negative. */
+int64_t rpc_call_remaining_ms(const struct rpc_call *call);
+
+/* The client went away or the deadline passed. */
+bool rpc_call_cancelled(const struct rpc_call *call);
+
+/* The value of a metadata key (lower case; raw bytes for `-bin` keys), or an empty str. */
+struct str rpc_call_metadata(const struct rpc_call *call, struct str key);
+
+/* The trace id of the W3C traceparent that came with the call: 32 hex digits, or an empty str. */
+struct str rpc_call_trace_id(const struct rpc_call *call);
+
+/* "ipv4:127.0.0.1:40000" or the like. */
+struct str rpc_call_peer(const struct rpc_call *call);
+
+/* Adds trailing metadata to the reply. */
+void rpc_call_add_trailer(struct rpc_call *call, struct str key, struct str value);
+
+/*
+ * The next message of a client stream, in the call's arena; *message is NULL at the end.
+ * CANCELLED when the client is gone, INVALID_ARGUMENT for bytes that are no such message.
+ */
+enum code rpc_call_receive(struct rpc_call *call, void **message, struct error *err) MUST_CHECK;
+
+/* Sends a message of a server stream and waits until it is on its way. CANCELLED when the client
+ * is gone. */
+enum code rpc_call_send(struct rpc_call *call, const ProtobufCMessage *message,
+                        struct error *err) MUST_CHECK;

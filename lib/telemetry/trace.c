@@ -1,0 +1,74 @@
+/* Trace ids are random bytes in hex; nothing here records spans. */
+#include "telemetry/trace.h"
+
+#include "base/id.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static bool take_hex(struct str *rest, size_t chars, char *to)
+{
+    bool nonzero = false;
+    struct str piece;
+    if (!str_next(rest, '-', &piece) || piece.len != chars)
+        return false;
+    for (size_t i = 0; i < chars; i++) {
+        char c = piece.ptr[i];
+        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
+            return false;
+        nonzero |= c != '0';
+        to[i] = c;
+    }
+    to[chars] = '\0';
+    return nonzero;
+}
+
+bool trace_parse(struct str traceparent, struct trace *trace)
+{
+    struct str rest = traceparent, version;
+    char id[TRACE_ID_CHARS + 1], span[TRACE_SPAN_CHARS + 1];
+    *trace = (struct trace){0};
+    if (!str_next(&rest, '-', &version) || version.len != 2 || str_eq(version, STR("ff")))
+        return false;
+    bool known = str_eq(version, STR("00"));
+    if (known && traceparent.len != TRACE_PARENT_CHARS)
+        return false;
+    if (!take_hex(&rest, TRACE_ID_CHARS, id) || !take_hex(&rest, TRACE_SPAN_CHARS, span))
+        return false;
+    struct str flags;
+    if (!str_next(&rest, '-', &flags) || flags.len != 2 || (known && rest.ptr))
+        return false;
+    memcpy(trace->id, id, sizeof id);
+    memcpy(trace->span, span, sizeof span);
+    trace->sampled = (flags.ptr[1] & 1) != 0; /* odd hex digits have an odd code, but for a-f */
+    if (flags.ptr[1] >= 'a')
+        trace->sampled = (flags.ptr[1] - 'a') % 2 == 1;
+    return true;
+}
+
+static void random_hex(char *to, size_t chars)
+{
+    unsigned char bytes[TRACE_ID_CHARS / 2];
+    id_random_bytes(bytes, chars / 2);
+    bytes[0] |= 1; /* never all zero */
+    for (size_t i = 0; i < chars / 2; i++)
+        snprintf(to + 2 * i, 3, "%02x", bytes[i]);
+}
+
+void trace_new(struct trace *trace)
+{
+    random_hex(trace->id, TRACE_ID_CHARS);
+    random_hex(trace->span, TRACE_SPAN_CHARS);
+    trace->sampled = true;
+}
+
+void trace_child(const struct trace *parent, struct trace *child)
+{
+    *child = *parent;
+    random_hex(child->span, TRACE_SPAN_CHARS);
+}
+
+void trace_format(const struct trace *trace, char text[TRACE_PARENT_CHARS + 1])
+{
+    snprintf(text, TRACE_PARENT_CHARS + 1, "00-%s-%s-0%d", trace->id, trace->span, trace->sampled);
+}
