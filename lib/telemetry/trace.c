@@ -1,6 +1,7 @@
 /* Trace ids are random bytes in hex; nothing here records spans. */
 #include "telemetry/trace.h"
 
+#include "base/encode.h"
 #include "base/id.h"
 
 #include <stdio.h>
@@ -40,9 +41,7 @@ bool trace_parse(struct str traceparent, struct trace *trace)
         return false;
     memcpy(trace->id, id, sizeof id);
     memcpy(trace->span, span, sizeof span);
-    trace->sampled = (flags.ptr[1] & 1) != 0; /* odd hex digits have an odd code, but for a-f */
-    if (flags.ptr[1] >= 'a')
-        trace->sampled = (flags.ptr[1] - 'a') % 2 == 1;
+    trace->sampled = decode_hex_digit(flags.ptr[1]) % 2 == 1;
     return true;
 }
 
