@@ -1,9 +1,13 @@
 # OmniData's one Makefile. Sources are found by wildcard: a new file needs no edit here.
-#   V=release|asan|tsan|clang   the variant that is built (each has its own folder under B)
+#   V=release|asan|tsan|clang|fuzz   the variant that is built (each has its own folder under B)
 #   B=build                     where everything goes that is not source
 V ?= release
 B ?= build
 PYTHON ?= /usr/bin/python3
+# How many jobs a target uses that builds things itself (make test), unless make was given -j.
+JOBS ?= $(shell nproc)
+submake = $(MAKE) $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(JOBS))
+export B
 
 MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
@@ -18,11 +22,14 @@ CC_release := gcc
 CC_asan := gcc
 CC_tsan := gcc
 CC_clang := clang
+CC_fuzz := clang
 override CC := $(CC_$(V))
 FLAGS_release := -O2 -g -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
 FLAGS_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 FLAGS_tsan := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
 FLAGS_clang := -O1 -g -Wthread-safety
+FLAGS_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined \
+	-fno-omit-frame-pointer
 CFLAGS_ALL := -std=gnu17 -D_GNU_SOURCE -pthread -MMD -MP $(FLAGS_$(V)) \
 	-Ilib -Iservices -I. -isystem $(GEN)/c -isystem $(GEN)/nano
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Wstrict-prototypes -Wvla -Werror
@@ -135,22 +142,33 @@ $(PEERS): $(OUT)/tests/programs/%: $(OUT)/obj/tests/programs/%.o $(OUT)/libomni.
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) $^ $(LIBS) -o $@
 
-.PHONY: programs unit unit-programs peers generated help run test lint clean
-programs: $(PROGRAMS) ## build the four programs (V=release|asan|tsan|clang)
+# Every object that a compiler sees in this variant: `make lint` compares two compilers' warnings.
+OBJECTS := $(call objects,$(LIB) $(wildcard services/*/*.c gateway/*.c omnictl/*.c) $(TESTS) \
+	$(wildcard tests/support/*.c tests/programs/*.c tests/fuzz/*.c bench/*.c))
+
+.PHONY: help run programs unit unit-programs peers generated objects clean
+run: ## set up, build and run everything here; the page is at http://localhost:8080
+	@scripts/setup build frontend
+	+@$(submake) -s V=release programs frontend
+	@scripts/run $(B)
+
+programs: $(PROGRAMS) ## build the four programs (V=release|asan|tsan|clang|fuzz)
 unit-programs: $(TEST_PROGRAMS)
 peers: $(PEERS)
+objects: $(OBJECTS)
 generated: $(GEN_STAMP) $(GEN)/py/.stamp $(GEN)/omnidata.binpb
 
-unit: unit-programs ## run unit and contract tests (V=asan; T=lib/area to choose)
-	scripts/run-units $(filter $(if $(T),%/$(T)/% $(OUT)/tests/unit/$(T)/% $(OUT)/tests/contract/$(T)/%,%),$(TEST_PROGRAMS))
+UNITS := $(filter $(if $(T),$(foreach t,$(T),$(OUT)/tests/unit/$t/% $(OUT)/tests/contract/$t/%),%),$(TEST_PROGRAMS))
+unit: $(UNITS) ## run unit and contract tests (V=asan; T="base rpc" to choose areas)
+	@scripts/run-units $(UNITS)
 
 help: ## this text
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s'|'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-clean: ## remove everything that was built
+clean: ## remove everything that was built (not the data)
 	rm -rf $(B)
 
-# Parts with targets of their own.
+# Parts with targets of their own: tests, lint, bench, the page.
 include $(wildcard */*.mk)
 
 -include $(shell find $(OUT)/obj -name '*.d' 2>/dev/null)
