@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/str.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct queue_message {
@@ -46,6 +47,10 @@ struct queue_vtable {
     /* A new lease from now on. NOT_FOUND when the lease was lost or the message is gone. */
     enum code (*extend)(struct queue *queue, struct str handle, int64_t lease_ms,
                         struct error *err);
+    /* The same for many at once: lost[i] says that the i-th lease was lost. An error says nothing
+     * about any of them. */
+    enum code (*extend_many)(struct queue *queue, const struct str *handles, size_t count,
+                             int64_t lease_ms, bool *lost, struct error *err);
     /* Deletes; a stale handle is not an error and deletes nothing. */
     enum code (*remove)(struct queue *queue, const struct str *handles, size_t count,
                         struct error *err);
