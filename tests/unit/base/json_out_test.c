@@ -1,0 +1,92 @@
+/* The JSON emitter, read back by golden texts. */
+#include "tests/support/unit.h"
+
+#include "base/json_out.h"
+
+#include <math.h>
+
+static void puts_commas_where_they_belong(void **state)
+{
+    struct buf out;
+    (void)state;
+    buf_init(&out, 1000);
+    struct json_out json = json_out_to(&out);
+    json_object_begin(&json);
+    json_key(&json, STR("a"));
+    json_array_begin(&json);
+    json_i64(&json, -1);
+    json_u64(&json, UINT64_MAX);
+    json_object_begin(&json);
+    json_object_end(&json);
+    json_bool(&json, true);
+    json_null(&json);
+    json_array_end(&json);
+    json_key(&json, STR("b"));
+    json_raw(&json, STR("[1]"));
+    json_key(&json, STR("c"));
+    json_string(&json, STR("x"));
+    json_object_end(&json);
+    assert_string_equal(buf_cstr(&out),
+                        "{\"a\":[-1,18446744073709551615,{},true,null],\"b\":[1],\"c\":\"x\"}");
+    buf_clear(&out);
+}
+
+static void escapes_what_must_be_and_repairs_what_is_no_utf8(void **state)
+{
+    static const struct {
+        struct str text;
+        const char *json;
+    } cases[] = {
+        {STR("plain"), "\"plain\""},
+        {STR("\"\\\n\r\t\b\x01\x7F"), "\"\\\"\\\\\\n\\r\\t\\u0008\\u0001\\u007f\""},
+        {STR("\0"), "\"\\u0000\""},
+        {STR("J\xC3\xB6rg \xF0\x9F\x98\x80"), "\"J\xC3\xB6rg \xF0\x9F\x98\x80\""},
+        {STR("a\xFF\x62"), "\"a\xEF\xBF\xBD\x62\""},
+    };
+    struct buf out;
+    (void)state;
+    buf_init(&out, 1000);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct json_out json = json_out_to(&out);
+        buf_reset(&out);
+        json_string(&json, cases[i].text);
+        assert_string_equal(buf_cstr(&out), cases[i].json);
+    }
+    buf_clear(&out);
+}
+
+static void writes_the_shortest_number_that_reads_back(void **state)
+{
+    static const struct {
+        double value;
+        const char *json;
+    } cases[] = {
+        {0.1, "0.1"},
+        {1, "1"},
+        {1.0 / 3, "0.3333333333333333"},
+        {1e300, "1e+300"},
+        {5e-324, "4.94065645841247e-324"},
+        {NAN, "null"},
+        {INFINITY, "null"},
+    };
+    struct buf out;
+    (void)state;
+    buf_init(&out, 1000);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct json_out json = json_out_to(&out);
+        buf_reset(&out);
+        json_double(&json, cases[i].value);
+        assert_string_equal(buf_cstr(&out), cases[i].json);
+    }
+    buf_clear(&out);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(puts_commas_where_they_belong),
+        cmocka_unit_test(escapes_what_must_be_and_repairs_what_is_no_utf8),
+        cmocka_unit_test(writes_the_shortest_number_that_reads_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
