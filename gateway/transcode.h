@@ -1,0 +1,102 @@
+/*
+ * Between JSON text and protobuf wire bytes, driven by the schema, without structs in between: the
+ * proto3 JSON mapping (protobuf.dev/programming-guides/json), strictly. Pure functions: any thread.
+ *
+ * A request message is written in one go out of three sources: the JSON body, the overlay of
+ * what path, query and headers say, and the mask of a PATCH. Where body and overlay name the same
+ * field, the overlay wins; each message is written once, never as pieces that a reader must merge.
+ */
+#pragma once
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/error.h"
+#include "gateway/schema.h"
+#include "json/json_in.h"
+
+enum { TRANSCODE_DEPTH_MAX = 100 };
+
+/* --- the overlay: single fields by their path --- */
+
+struct overlay;
+
+/* Where a value came from: decides what may be said twice, and how errors call it. */
+enum overlay_source { OVERLAY_PATH, OVERLAY_QUERY, OVERLAY_HEADER };
+
+/* An empty overlay for a message, in the arena. */
+struct overlay *overlay_new(struct arena *arena, const struct schema_message *message);
+
+/*
+ * Sets a field, or appends to it when it is repeated, from text: numbers, enum names, base64, the
+ * string forms of well-known types. INVALID_ARGUMENT naming `said` (what the caller wrote) when the
+ * text does not fit, when a single value is said twice, or against another member of its oneof.
+ */
+enum code overlay_add(struct overlay *overlay, const struct schema_path *path,
+                      enum overlay_source source, struct str said, struct str text,
+                      struct error *err) MUST_CHECK;
+
+/* A whole query string: unknown parameters, maps and messages are refused by name. */
+enum code overlay_add_query(struct overlay *overlay, struct str query,
+                            struct error *err) MUST_CHECK;
+
+/* True when this field (of the overlay's own message) has been set. */
+bool overlay_has(const struct overlay *overlay, const struct schema_field *field);
+
+/* --- JSON to wire --- */
+
+struct transcode_in {
+    const struct schema *schema; /* for Any */
+    struct arena *arena;         /* scratch */
+    struct buf *out;
+    struct error *err;
+};
+
+/*
+ * Appends `message` made of `json` (an object or the JSON form of a well-known type; NULL: nothing)
+ * and of `overlay` (may be NULL). `prefix` stands before the field paths in errors ("" for none).
+ */
+enum code transcode_message_in(struct transcode_in *in, const struct schema_message *message,
+                               const struct json_value *json, const struct overlay *overlay,
+                               struct str prefix) MUST_CHECK;
+
+/*
+ * The same with `json` as the value of one field of the message (`body: "user"`); NULL leaves it
+ * out unless the overlay has something in it.
+ */
+enum code transcode_field_in(struct transcode_in *in, const struct schema_message *message,
+                             const struct schema_field *field, const struct json_value *json,
+                             const struct overlay *overlay) MUST_CHECK;
+
+/*
+ * The field mask of a PATCH that sent none: the proto paths of the leaves that are present in the
+ * body, `null` included, comma-joined. Maps, lists and well-known types are leaves.
+ */
+void transcode_mask_of(const struct schema_message *message, const struct json_value *json,
+                       struct buf *out);
+
+/* --- wire to JSON --- */
+
+struct transcode_out {
+    const struct schema *schema; /* for Any */
+    struct buf *out;
+    struct arena *arena; /* only for what is unusual: fields out of order, split messages */
+    bool any_as_bytes;   /* an Any of unknown type: its bytes in base64 instead of an error */
+};
+
+/*
+ * Appends the JSON of a message. INTERNAL when the bytes are no such message or cannot be said in
+ * JSON (a bad timestamp, an unknown Any); *out is then to be thrown away.
+ */
+enum code transcode_message_out(struct transcode_out *to, const struct schema_message *message,
+                                struct str wire, struct error *err) MUST_CHECK;
+
+/* Appends the JSON of one field of the message (`response_body`); its default when it is not set. */
+enum code transcode_field_out(struct transcode_out *to, const struct schema_message *message,
+                              const struct schema_field *field, struct str wire,
+                              struct error *err) MUST_CHECK;
+
+/*
+ * The text of a singular scalar field somewhere in a message (an etag, an id for Location): false
+ * when it is not there or empty. The result is in `arena` or points into `wire`.
+ */
+bool transcode_peek(const struct schema_path *path, struct str wire, struct arena *arena,
+                    struct str *text);
