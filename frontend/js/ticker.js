@@ -1,0 +1,101 @@
+// Events as they are taken in. Drawn at most four times a second, however many come; paused by its
+// button and while the page is hidden.
+import { analytics as api } from './api.js';
+import { byId, el, setText } from './dom.js';
+import { formatClock, plural, timeElement } from './format.js';
+import { kindById } from './kinds.js';
+import { backoff } from './poll.js';
+import { report } from './status.js';
+
+const ROWS = 12;
+const DRAW_MS = 250;
+
+export function startTicker() {
+  const list = byId('ticker');
+  const pause = byId('pause');
+  let source = null;
+  let retry = null;
+  let failures = 0;
+  let paused = false;
+  let waiting = []; // newest first, at most ROWS
+  let skipped = 0;
+  let drawTimer = null;
+
+  function connect() {
+    disconnect();
+    if (paused || document.hidden) return;
+    source = api.tail();
+    source.addEventListener('open', () => {
+      failures = 0;
+      report('live', null);
+    });
+    source.addEventListener('message', (message) => take(message.data));
+    // Its own reconnecting knows no backoff and gives up on an HTTP error: ours does both.
+    source.addEventListener('error', () => {
+      disconnect();
+      failures += 1;
+      const delay = backoff(failures);
+      // One lost connection is not worth a word.
+      if (failures > 1) report('live', `Live events do not come; next try in ${Math.round(delay / 1000)} s.`);
+      retry = setTimeout(connect, failures > 1 ? delay : 500);
+    });
+  }
+
+  function disconnect() {
+    clearTimeout(retry);
+    source?.close();
+    source = null;
+  }
+
+  function take(text) {
+    let answer;
+    try {
+      answer = JSON.parse(text);
+    } catch {
+      return;
+    }
+    skipped += Number(answer.missed ?? 0);
+    if (!answer.event) return;
+    waiting.unshift(answer.event);
+    if (waiting.length > ROWS) skipped += waiting.splice(ROWS).length;
+    drawTimer ??= setTimeout(draw, DRAW_MS);
+  }
+
+  function draw() {
+    drawTimer = null;
+    list.prepend(...waiting.map(row));
+    while (list.children.length > ROWS) list.lastChild.remove();
+    byId('ticker-none').hidden = true;
+    setText(byId('skipped'), skipped ? `${plural(skipped, 'event', 'events')} not shown` : '');
+    waiting = [];
+  }
+
+  function row(event) {
+    const kind = kindById.get(event.kind);
+    const swatch = el('span', { class: 'swatch', 'aria-hidden': 'true' });
+    swatch.dataset.kind = event.kind;
+    const failed = Number(event.status ?? 0) !== 0;
+    return el('li', { class: 'tick' }, swatch,
+      el('span', { class: 'tick-text' }, kind?.says ?? 'Event', detail(event)),
+      failed ? el('span', { class: 'badge badge-suspended' }, 'failed') : null,
+      event.time ? timeElement(event.time, formatClock) : null);
+  }
+
+  function detail(event) {
+    if (event.query) return el('span', { class: 'tick-detail', dir: 'auto' }, ` “${event.query}”`);
+    if (event.userId) return el('span', { class: 'tick-detail' }, ` ${event.userId}`);
+    return null;
+  }
+
+  pause.addEventListener('click', () => {
+    paused = !paused;
+    pause.setAttribute('aria-pressed', String(paused));
+    setText(pause, paused ? 'Resume' : 'Pause');
+    if (paused) report('live', null);
+    connect();
+  });
+  document.addEventListener('visibilitychange', connect);
+  addEventListener('pagehide', disconnect);
+  connect();
+  return { reconnect: connect };
+}
