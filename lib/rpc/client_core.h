@@ -1,0 +1,49 @@
+/*
+ * The client's insides, shared by its rooms: client.c (channel, end), client_unary.c,
+ * client_stream.c (asynchronous), client_blocking.c.
+ *
+ * What every call has is struct client_call, a member of the kind's own struct. It stands in the
+ * client's list from client_call_open to client_call_close, so that freeing the client finds it.
+ */
+#pragma once
+#include "rpc/client.h"
+#include "rpc/core.h"
+#include "rpc/wire.h"
+
+struct client_call {
+    struct rpc_client *client;
+    struct client_call *next, *previous; /* in the client's list */
+    grpc_call *call;
+    grpc_metadata_array initial, trailing;
+    grpc_status_code status;
+    grpc_slice status_text;
+    grpc_metadata *metadata; /* what is sent */
+    size_t metadata_count;
+};
+
+struct rpc_client {
+    grpc_channel *channel;
+    struct rpc_queue queue;
+    pthread_mutex_t lock;
+    pthread_cond_t empty;
+    struct client_call *calls;
+    bool closing;
+};
+
+/*
+ * Creates the call and puts it on the list. False when it is not to be started, because its
+ * metadata is none or the client is being freed: status and text then say so already.
+ */
+bool client_call_open(struct client_call *call, struct rpc_client *client,
+                      const struct rpc_call_options *options);
+
+/* Off the list, everything given back. */
+void client_call_close(struct client_call *call);
+
+/* The parts of batches that every kind of call needs. */
+grpc_op client_op_headers(struct client_call *call, bool wait_for_ready);
+grpc_op client_op_receive_headers(struct client_call *call);
+grpc_op client_op_status(struct client_call *call);
+
+/* What the call came to, without a response; it points into the call. */
+struct rpc_result client_call_result(const struct client_call *call);

@@ -1,0 +1,12 @@
+/* Addresses to listen on: what the core does not tell, namely why one cannot be had. */
+#pragma once
+#include "base/error.h"
+
+/*
+ * For a unix socket: FAILED_PRECONDITION when a server answers on it. The core would take the path
+ * away from under it, as it does (rightly) with one that a dead server left behind.
+ */
+enum code listen_check(const char *address, struct error *err) MUST_CHECK;
+
+/* The core could not listen on the address: says why, naming it. Always FAILED_PRECONDITION. */
+enum code listen_explain(const char *address, struct error *err);

@@ -1,0 +1,324 @@
+/*
+ * A call's life on the server, from the core's request event to the last reference. The completion
+ * thread only moves it along; decoding, the handler and encoding happen on the pool.
+ *
+ * Unary methods are registered with the core, so that their one message comes together with the
+ * call; everything else comes as a generic call and is looked up by its path.
+ */
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "pb/proto.h"
+#include "rpc/health.h"
+#include "rpc/server_core.h"
+#include "rpc/status_details.h"
+
+#include <grpc/support/time.h>
+#include <string.h>
+#include <time.h>
+
+enum { OVERLOADED_RETRY_MS = 1000, FINISH_OPS_MAX = 3 };
+
+static int64_t now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/* --- references --- */
+
+void server_call_reference(struct rpc_call *call)
+{
+    atomic_fetch_add_explicit(&call->references, 1, memory_order_relaxed);
+}
+
+static void call_free(struct rpc_call *call)
+{
+    server_stream_clear(call);
+    if (call->payload)
+        grpc_byte_buffer_destroy(call->payload);
+    grpc_metadata_array_destroy(&call->metadata);
+    if (call->generic)
+        grpc_call_details_destroy(&call->details);
+    if (call->call)
+        grpc_call_unref(call->call);
+    arena_clear(&call->arena);
+    arena_clear(&call->own);
+    xfree(call);
+}
+
+void server_call_release(struct rpc_call *call)
+{
+    struct rpc_server *server = call->server;
+    struct server_budget *budget = call->io && call->method ? call->method->budget : NULL;
+    if (atomic_fetch_sub_explicit(&call->references, 1, memory_order_acq_rel) != 1)
+        return;
+    call_free(call);
+    pthread_mutex_lock(&server->lock);
+    if (budget)
+        budget->used--;
+    if (--server->active == 0)
+        pthread_cond_broadcast(&server->quiet);
+    pthread_mutex_unlock(&server->lock);
+}
+
+/* --- the end --- */
+
+static void on_finished(struct rpc_tag *tag, bool ok)
+{
+    (void)ok; /* a reply that did not get through has nobody left to be told */
+    server_call_release(RPC_TAG_OWNER(tag, struct rpc_call, finish_tag));
+}
+
+static void log_call(const struct rpc_call *call, const struct error *err)
+{
+    struct str path =
+        call->generic ? rpc_slice_str(&call->details.method) : str_of(call->method->path);
+    bool ours =
+        err->code == CODE_INTERNAL || err->code == CODE_UNKNOWN || err->code == CODE_DATA_LOSS;
+    double duration_ms = (double)(now_us() - call->started_us) / 1000.0;
+    if (err->code == CODE_OK)
+        log_debug("rpc.call", LOG_S("method", path), LOG_C("code", "OK"),
+                  LOG_D("duration_ms", duration_ms));
+    else
+        LOG_AT(ours ? LOG_WARN : LOG_DEBUG, "rpc.call", LOG_S("method", path), LOG_ERR(err),
+               LOG_D("duration_ms", duration_ms));
+}
+
+/* The trailers, the error's details among them; memory is the arena's, the slices are new. */
+static grpc_metadata *make_trailers(struct rpc_call *call, const struct error *err, size_t *count)
+{
+    if (err->code != CODE_OK) {
+        struct str details = status_details_encode(&call->arena, err);
+        if (details.len)
+            rpc_call_add_trailer(call, STR("grpc-status-details-bin"), details);
+    }
+    if (!call->trailer_count)
+        return NULL;
+    grpc_metadata *trailers = arena_alloc0(&call->arena, call->trailer_count * sizeof *trailers);
+    for (struct call_trailer *one = call->trailers; one; one = one->next, (*count)++) {
+        trailers[*count].key = rpc_slice_copy(one->key);
+        trailers[*count].value = rpc_slice_copy(one->value);
+    }
+    return trailers;
+}
+
+void server_call_finish(struct rpc_call *call, const struct error *err,
+                        const ProtobufCMessage *response)
+{
+    grpc_op ops[FINISH_OPS_MAX] = {0};
+    grpc_byte_buffer *message = NULL;
+    size_t count = 0, trailer_count = 0;
+    grpc_metadata *trailers = make_trailers(call, err, &trailer_count);
+    grpc_slice text = rpc_slice_copy(str_of(err->text));
+    log_call(call, err);
+    if (!call->headers_sent)
+        ops[count++].op = GRPC_OP_SEND_INITIAL_METADATA;
+    if (response && err->code == CODE_OK) {
+        message = rpc_buffer_pack(response);
+        ops[count].op = GRPC_OP_SEND_MESSAGE;
+        ops[count++].data.send_message.send_message = message;
+    }
+    ops[count].op = GRPC_OP_SEND_STATUS_FROM_SERVER;
+    ops[count].data.send_status_from_server.status = (grpc_status_code)err->code;
+    ops[count].data.send_status_from_server.status_details = &text;
+    ops[count].data.send_status_from_server.trailing_metadata = trailers;
+    ops[count++].data.send_status_from_server.trailing_metadata_count = trailer_count;
+    call->finish_tag.run = on_finished;
+    server_call_reference(call);
+    rpc_batch(call->call, ops, count, &call->finish_tag);
+    if (message)
+        grpc_byte_buffer_destroy(message);
+    grpc_slice_unref(text);
+    for (size_t i = 0; i < trailer_count; i++) {
+        grpc_slice_unref(trailers[i].key);
+        grpc_slice_unref(trailers[i].value);
+    }
+    server_call_release(call);
+}
+
+static void refuse(struct rpc_call *call, enum code code, const char *reason, const char *text)
+{
+    struct error err;
+    error_set(&err, code, reason, "%s", text);
+    if (code == CODE_RESOURCE_EXHAUSTED)
+        err.retry_after_ms = OVERLOADED_RETRY_MS;
+    server_call_finish(call, &err, NULL);
+}
+
+enum code server_call_gone(const struct rpc_call *call, struct error *err)
+{
+    if (rpc_call_remaining_ms(call) == 0)
+        return error_set(err, CODE_DEADLINE_EXCEEDED, NULL, "the deadline has passed");
+    return error_set(err, CODE_CANCELLED, NULL, "the caller has gone");
+}
+
+/* --- unary --- */
+
+enum code server_call_decode(struct rpc_call *call, grpc_byte_buffer *payload, void **message,
+                             struct error *err)
+{
+    struct rpc_view view;
+    *message = NULL;
+    if (rpc_view_open(&view, payload)) {
+        *message = proto_decode(&call->arena, call->method->method->input, view.bytes);
+        rpc_view_close(&view);
+    }
+    if (!*message)
+        return error_set(err, CODE_INVALID_ARGUMENT, "MALFORMED_REQUEST",
+                         "the request cannot be decoded as %s", call->method->method->input->name);
+    return proto_check_utf8(*message, err);
+}
+
+/*
+ * One element's way through its handler, whatever transport it came by: everything about it is in
+ * `call`'s arena, deadline and metadata, nothing in the core.
+ */
+static enum code answer(struct rpc_call *call, grpc_byte_buffer *payload,
+                        ProtobufCMessage **response, struct error *err)
+{
+    const struct rpc_method *method = call->method->method;
+    void *request;
+    if (rpc_call_cancelled(call))
+        return server_call_gone(call, err);
+    if (!payload)
+        return error_set(err, CODE_UNIMPLEMENTED, "MESSAGE_MISSING",
+                         "%s takes one message, none came", method->name);
+    enum code code = server_call_decode(call, payload, &request, err);
+    if (code != CODE_OK)
+        return code;
+    *response = arena_alloc(&call->arena, method->output->sizeof_message);
+    protobuf_c_message_init(method->output, *response);
+    code = method->unary(call, request, *response, err);
+    err->code = code; /* whatever a handler left there */
+    return code;
+}
+
+void server_call_trace(const struct rpc_call *call)
+{
+    log_set_trace(call ? str_of(call->trace.id) : (struct str){0});
+}
+
+static void run_unary(void *argument)
+{
+    struct rpc_call *call = argument;
+    ProtobufCMessage *response = NULL;
+    struct error err;
+    error_clear(&err);
+    server_call_trace(call);
+    if (answer(call, call->payload, &response, &err) == CODE_OK)
+        error_clear(&err);
+    server_call_finish(call, &err, response);
+    server_call_trace(NULL);
+}
+
+/* --- the beginning --- */
+
+static void on_closed(struct rpc_tag *tag, bool ok)
+{
+    struct rpc_call *call = RPC_TAG_OWNER(tag, struct rpc_call, close_tag);
+    (void)ok; /* this operation always succeeds */
+    if (call->close_cancelled)
+        atomic_store_explicit(&call->cancelled, true, memory_order_release);
+    health_call_closed(call);
+    server_call_release(call);
+}
+
+static void watch_close(struct rpc_call *call)
+{
+    grpc_op op = {.op = GRPC_OP_RECV_CLOSE_ON_SERVER};
+    op.data.recv_close_on_server.cancelled = &call->close_cancelled;
+    call->close_tag.run = on_closed;
+    server_call_reference(call);
+    rpc_batch(call->call, &op, 1, &call->close_tag);
+}
+
+static void take_facts(struct rpc_call *call)
+{
+    gpr_timespec deadline = call->generic ? call->details.deadline : call->core_deadline;
+    call->started_us = now_us();
+    call->deadline_ms = INT64_MAX;
+    if (gpr_time_cmp(deadline, gpr_inf_future(deadline.clock_type)) != 0) {
+        gpr_timespec left = gpr_time_sub(deadline, gpr_now(deadline.clock_type));
+        call->deadline_ms =
+            clock_mono_ms(clock_real()) + left.tv_sec * 1000 + left.tv_nsec / 1000000;
+    }
+    struct str parent = rpc_metadata_find(&call->metadata, STR("traceparent"));
+    if (parent.len)
+        trace_parse(parent, &call->trace);
+}
+
+static const struct server_method *find_method(const struct rpc_server *server, struct str path)
+{
+    for (size_t i = 0; i < server->method_count; i++)
+        if (str_eq(path, str_of(server->methods[i].path)))
+            return &server->methods[i];
+    return NULL;
+}
+
+static void dispatch(struct rpc_call *call)
+{
+    if (!call->method) {
+        refuse(call, CODE_UNIMPLEMENTED, "METHOD_UNKNOWN", "this server has no such method");
+        return;
+    }
+    switch (call->method->run) {
+    case RUN_POOL:
+        if (!worker_pool_submit(call->server->pool, run_unary, call))
+            refuse(call, CODE_RESOURCE_EXHAUSTED, "OVERLOADED", "too many calls are waiting");
+        break;
+    case RUN_HERE:
+        run_unary(call);
+        break;
+    case RUN_THREAD:
+        server_stream_start(call);
+        break;
+    case RUN_WATCH:
+        health_watch(call);
+        break;
+    }
+}
+
+static void on_request(struct rpc_tag *tag, bool ok)
+{
+    struct rpc_call *call = RPC_TAG_OWNER(tag, struct rpc_call, request_tag);
+    struct rpc_server *server = call->server;
+    if (!ok) { /* the server shuts down */
+        call_free(call);
+        return;
+    }
+    server_post(server, call->method);
+    pthread_mutex_lock(&server->lock);
+    server->active++;
+    pthread_mutex_unlock(&server->lock);
+    if (call->generic)
+        call->method = find_method(server, rpc_slice_str(&call->details.method));
+    take_facts(call);
+    watch_close(call);
+    dispatch(call);
+}
+
+void server_post(struct rpc_server *server, const struct server_method *method)
+{
+    struct rpc_call *call = xcalloc(1, sizeof *call);
+    grpc_call_error error;
+    call->server = server;
+    call->method = method;
+    call->generic = !method;
+    call->references = 1;
+    call->request_tag.run = on_request;
+    grpc_metadata_array_init(&call->metadata);
+    if (method) {
+        error = grpc_server_request_registered_call(
+            server->core, method->registered, &call->call, &call->core_deadline, &call->metadata,
+            &call->payload, server->queue.cq, server->queue.cq, rpc_tag_arm(&call->request_tag));
+    } else {
+        grpc_call_details_init(&call->details);
+        error = grpc_server_request_call(server->core, &call->call, &call->details, &call->metadata,
+                                         server->queue.cq, server->queue.cq,
+                                         rpc_tag_arm(&call->request_tag));
+    }
+    if (error != GRPC_CALL_OK)
+        call_free(call);
+}
