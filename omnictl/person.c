@@ -142,6 +142,8 @@ static void make_family(const struct culture_names *names, struct random *random
 static void cut(struct buf *buf, size_t characters)
 {
     buf->len = person_cut(buf_str(buf), characters).len;
+    while (buf->len && buf->ptr[buf->len - 1] == ' ')
+        buf->len--;
 }
 
 /* Names that go on and on, as far as they may. */
@@ -152,9 +154,9 @@ static void lengthen(struct buf *buf, const struct name_list *list, struct rando
         buf_add_char(buf, ' ');
         buf_add(buf, draw(list, random)->native);
     }
-    cut(buf, characters);
+    buf->len = person_cut(buf_str(buf), characters).len;
     while (buf->len && buf->ptr[buf->len - 1] == ' ')
-        buf->ptr[buf->len - 1] = '-'; /* no space at the end, the length stays */
+        buf->ptr[buf->len - 1] = '.'; /* no space at the end, the length stays */
 }
 
 /* Latin-1 letters as letter and combining mark, as some systems store them (NFD). */
