@@ -38,18 +38,22 @@ void error_clear(struct error *err)
     err->retry_after_ms = err->field_count = 0;
 }
 
-/* vsnprintf that never leaves half a UTF-8 sequence at the cut. */
+/* After a snprintf that wanted `length` bytes: takes half a UTF-8 sequence off the cut. */
+static void mend_cut(char *text, size_t size, int length)
+{
+    if (length < (int)size)
+        return;
+    size_t cut = size - 1;
+    while (cut && ((unsigned char)text[cut - 1] & 0xC0) == 0x80)
+        cut--;
+    if (cut && (unsigned char)text[cut - 1] >= 0xC0)
+        cut--;
+    text[cut] = '\0';
+}
+
 static void format_text(char *to, size_t size, const char *format, va_list args)
 {
-    int length = vsnprintf(to, size, format, args);
-    if (length >= (int)size) {
-        size_t cut = size - 1;
-        while (cut && ((unsigned char)to[cut - 1] & 0xC0) == 0x80)
-            cut--;
-        if (cut && (unsigned char)to[cut - 1] >= 0xC0)
-            cut--;
-        to[cut] = '\0';
-    }
+    mend_cut(to, size, vsnprintf(to, size, format, args));
 }
 
 enum code error_set(struct error *err, enum code code, const char *reason, const char *format, ...)
@@ -74,12 +78,14 @@ enum code error_field(struct error *err, const char *path, const char *format, .
     }
     if (err->field_count < ERROR_FIELDS_MAX) {
         struct error_field *field = &err->fields[err->field_count++];
-        snprintf(field->path, sizeof field->path, "%s", path);
+        mend_cut(field->path, sizeof field->path,
+                 snprintf(field->path, sizeof field->path, "%s", path));
         va_start(args, format);
         format_text(field->text, sizeof field->text, format, args);
         va_end(args);
         if (err->field_count == 1)
-            snprintf(err->text, sizeof err->text, "%.90s: %.160s", path, field->text);
+            mend_cut(err->text, sizeof err->text,
+                     snprintf(err->text, sizeof err->text, "%s: %s", field->path, field->text));
     }
     return CODE_INVALID_ARGUMENT;
 }
@@ -93,6 +99,8 @@ enum code error_prefix(struct error *err, const char *what)
         struct str kept = str_utf8_cut(str_of(old), sizeof err->text - 1 - (size_t)length);
         memcpy(err->text + length, kept.ptr, kept.len);
         err->text[(size_t)length + kept.len] = '\0';
+    } else {
+        mend_cut(err->text, sizeof err->text, length);
     }
     return err->code;
 }

@@ -32,6 +32,26 @@ static void cuts_long_texts_between_characters(void **state)
     assert_string_equal(err.reason, "BOOM");
 }
 
+static void cuts_paths_and_prefixes_between_characters_too(void **state)
+{
+    struct error err = {0};
+    (void)state;
+    for (size_t plain = 0; plain < 3; plain++) { /* so that the cut falls on each byte */
+        char text[600] = "abc";
+        for (size_t i = plain; i + 2 < sizeof text; i += 2)
+            memcpy(text + i, "\xC3\xA9", 2);
+        error_clear(&err);
+        error_field(&err, text, "%s", text);
+        assert_true(str_is_utf8(str_of(err.fields[0].path)));
+        assert_true(str_is_utf8(str_of(err.fields[0].text)));
+        assert_true(str_is_utf8(str_of(err.text)));
+        error_set(&err, CODE_INTERNAL, NULL, "old");
+        error_prefix(&err, text);
+        assert_true(str_is_utf8(str_of(err.text)));
+        assert_true(strlen(err.text) > 250);
+    }
+}
+
 static void collects_field_violations_up_to_a_bound(void **state)
 {
     struct error err;
@@ -58,6 +78,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_every_code),
         cmocka_unit_test(cuts_long_texts_between_characters),
+        cmocka_unit_test(cuts_paths_and_prefixes_between_characters_too),
         cmocka_unit_test(collects_field_violations_up_to_a_bound),
         cmocka_unit_test(says_what_the_system_said),
     };
