@@ -6,6 +6,7 @@
 
 #include "base/encode.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,8 @@ void id_random_bytes(void *to, size_t size_bytes)
     uint8_t *at = to;
     while (size_bytes) {
         ssize_t got = getrandom(at, size_bytes, 0);
+        if (got < 0 && errno == EINTR)
+            continue; /* a signal came before the first byte of a larger draw */
         if (got < 0) {
             perror("getrandom");
             abort();
