@@ -7,37 +7,42 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool take_hex(struct str *rest, size_t chars, char *to)
+/* Exactly `chars` lower-case hex digits up to the next `-`. */
+static bool take_hex(struct str *rest, size_t chars, struct str *piece)
 {
-    bool nonzero = false;
-    struct str piece;
-    if (!str_next(rest, '-', &piece) || piece.len != chars)
+    if (!str_next(rest, '-', piece) || piece->len != chars)
         return false;
     for (size_t i = 0; i < chars; i++) {
-        char c = piece.ptr[i];
+        char c = piece->ptr[i];
         if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
             return false;
-        nonzero |= c != '0';
-        to[i] = c;
     }
+    return true;
+}
+
+/* The same, not all zero, as a C string. */
+static bool take_id(struct str *rest, size_t chars, char *to)
+{
+    struct str piece;
+    if (!take_hex(rest, chars, &piece))
+        return false;
+    memcpy(to, piece.ptr, chars);
     to[chars] = '\0';
-    return nonzero;
+    return strspn(to, "0") < chars;
 }
 
 bool trace_parse(struct str traceparent, struct trace *trace)
 {
-    struct str rest = traceparent, version;
+    struct str rest = traceparent, version, flags;
     char id[TRACE_ID_CHARS + 1], span[TRACE_SPAN_CHARS + 1];
     *trace = (struct trace){0};
-    if (!str_next(&rest, '-', &version) || version.len != 2 || str_eq(version, STR("ff")))
+    if (!take_hex(&rest, 2, &version) || str_eq(version, STR("ff")))
         return false;
     bool known = str_eq(version, STR("00"));
     if (known && traceparent.len != TRACE_PARENT_CHARS)
         return false;
-    if (!take_hex(&rest, TRACE_ID_CHARS, id) || !take_hex(&rest, TRACE_SPAN_CHARS, span))
-        return false;
-    struct str flags;
-    if (!str_next(&rest, '-', &flags) || flags.len != 2 || (known && rest.ptr))
+    if (!take_id(&rest, TRACE_ID_CHARS, id) || !take_id(&rest, TRACE_SPAN_CHARS, span) ||
+        !take_hex(&rest, 2, &flags) || (known && rest.ptr))
         return false;
     memcpy(trace->id, id, sizeof id);
     memcpy(trace->span, span, sizeof span);
