@@ -130,6 +130,9 @@ static enum code open_handle(struct db *db, const char *path, int flags, struct 
     if (result != SQLITE_OK)
         return error_set(err, CODE_FAILED_PRECONDITION, "DATABASE", "cannot open %s: %s", path,
                          sqlite3_errmsg(db->handle));
+    if (!db->reader && sqlite3_db_readonly(db->handle, "main") == 1)
+        return error_set(err, CODE_FAILED_PRECONDITION, "DATABASE_READONLY", "cannot write %s",
+                         path);
     sqlite3_extended_result_codes(db->handle, 1);
     sqlite3_busy_timeout(db->handle, 5000);
     return CODE_OK;

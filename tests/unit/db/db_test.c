@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -184,6 +185,40 @@ static void refuses_a_folder_that_is_not_there(void **state)
     assert_non_null(strstr(err.text, "/nonexistent/t.db"));
 }
 
+/* Root may write everywhere: the child becomes somebody who may not. */
+static void refuses_a_file_and_a_folder_that_cannot_be_written(void **state)
+{
+    static const struct {
+        mode_t folder, file;
+    } cases[] = {{0555, 0666}, {0777, 0444}};
+    (void)state;
+    db_close(open_or_fail(&FIRST));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int status;
+        assert_int_equal(chmod(path, cases[i].file), 0);
+        assert_int_equal(chmod(folder, cases[i].folder), 0);
+        char lock[160];
+        snprintf(lock, sizeof lock, "%s.lock", path);
+        unlink(lock);
+        pid_t child = fork();
+        if (child == 0) {
+            struct db *db = NULL;
+            struct error err;
+            if (getuid() == 0 && setuid(65534) != 0)
+                _exit(2);
+            enum code code = db_open(path, &SECOND, &db, &err);
+            if (code == CODE_FAILED_PRECONDITION && strstr(err.text, path) &&
+                strstr(err.text, "cannot write"))
+                _exit(0);
+            fprintf(stderr, "%s %s\n", code_name(code), err.text);
+            _exit(1);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(chmod(folder, 0700), 0);
+        assert_int_equal(status, 0);
+    }
+}
+
 static void says_that_the_disk_is_full_and_goes_on_when_it_is_not(void **state)
 {
     struct db *db = open_or_fail(&FIRST);
@@ -217,6 +252,7 @@ int main(void)
         CASE(refuses_a_corrupt_file_and_leaves_it_alone),
         CASE(refuses_a_second_process),
         CASE(refuses_a_folder_that_is_not_there),
+        CASE(refuses_a_file_and_a_folder_that_cannot_be_written),
         CASE(says_that_the_disk_is_full_and_goes_on_when_it_is_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
