@@ -1,0 +1,108 @@
+/* Fills nanopb structs and writes the one message that nanopb does not know, EventBatch. */
+#include "user/event.h"
+
+#include "base/error.h"
+#include "pb/nano.h"
+
+#include <string.h>
+
+enum { SCHEMA_VERSION = 1, HEADER_BYTES_MAX = 80, TAG_LENGTH_BYTES_MAX = 4 };
+
+static bool set_text(char *to, size_t size, struct str text)
+{
+    struct str kept = str_utf8_cut(text, size - 1);
+    if (kept.len)
+        memcpy(to, kept.ptr, kept.len);
+    to[kept.len] = '\0';
+    return kept.len < text.len;
+}
+
+void event_make(omnidata_event_v1_Event *event, const struct clock *clock,
+                const struct event_facts *facts)
+{
+    int64_t now_us = clock_wall_us(clock);
+    memset(event, 0, sizeof *event);
+    id_format(id_new(clock), event->id);
+    event->schema_version = SCHEMA_VERSION;
+    event->has_time = true;
+    event->time.seconds = now_us / 1000000;
+    event->time.nanos = (int32_t)(now_us % 1000000) * 1000;
+    event->kind = (omnidata_event_v1_EventKind)facts->kind;
+    event->status = facts->status;
+    event->result_count = facts->result_count;
+    bool cut = set_text(event->actor, sizeof event->actor, facts->actor);
+    cut |= set_text(event->key_id, sizeof event->key_id, facts->key_id);
+    cut |= set_text(event->user_id, sizeof event->user_id, facts->user_id);
+    cut |= set_text(event->query, sizeof event->query, facts->query);
+    cut |= set_text(event->trace_id, sizeof event->trace_id, facts->trace_id);
+    event->truncated = cut;
+}
+
+void event_encode(struct buf *out, const omnidata_event_v1_Event *event)
+{
+    if (!nano_encode(out, omnidata_event_v1_Event_fields, event))
+        out->overflow = true;
+}
+
+int64_t event_hour_of(int64_t seconds)
+{
+    return seconds - seconds % EVENT_HOUR_S;
+}
+
+int64_t event_hour(const omnidata_event_v1_Event *event)
+{
+    return event_hour_of(event->time.seconds);
+}
+
+static void add_varint(struct buf *out, uint64_t value)
+{
+    for (; value >= 0x80; value >>= 7)
+        buf_add_char(out, (char)(value | 0x80));
+    buf_add_char(out, (char)value);
+}
+
+void event_batch_init(struct event_batch *batch, const struct clock *clock, int64_t hour)
+{
+    batch->id = id_new(clock);
+    batch->hour = hour;
+    batch->count = 0;
+    buf_init(&batch->events, EVENT_BATCH_BYTES_MAX);
+}
+
+void event_batch_clear(struct event_batch *batch)
+{
+    buf_clear(&batch->events);
+}
+
+bool event_batch_add(struct event_batch *batch, struct str encoded_event)
+{
+    if (batch->count == EVENT_BATCH_EVENTS_MAX ||
+        batch->events.len + encoded_event.len + TAG_LENGTH_BYTES_MAX + HEADER_BYTES_MAX >
+            EVENT_BATCH_BYTES_MAX)
+        return false;
+    buf_add_char(&batch->events, 4 << 3 | 2);
+    add_varint(&batch->events, encoded_event.len);
+    buf_add(&batch->events, encoded_event);
+    batch->count++;
+    return true;
+}
+
+void event_batch_seal(const struct event_batch *batch, struct buf *out)
+{
+    char text[ID_TEXT_BYTES + 1];
+    struct buf hour;
+    id_format(batch->id, text);
+    buf_add_char(out, 1 << 3 | 2);
+    add_varint(out, ID_TEXT_BYTES);
+    buf_add(out, (struct str){text, ID_TEXT_BYTES});
+    buf_init(&hour, 16);
+    buf_add_char(&hour, 1 << 3);
+    add_varint(&hour, (uint64_t)batch->hour);
+    buf_add_char(out, 2 << 3 | 2);
+    add_varint(out, hour.len);
+    buf_add(out, buf_str(&hour));
+    buf_clear(&hour);
+    buf_add_char(out, 3 << 3);
+    add_varint(out, batch->count);
+    buf_add(out, buf_str(&batch->events));
+}

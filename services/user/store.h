@@ -1,0 +1,144 @@
+/*
+ * The user store as a port of the domain: what must happen together happens in one call. Row, event
+ * and idempotency record of a write commit in one transaction, or none of them does; when a write
+ * returns OK it is durable. Implementations: store_sqlite.
+ *
+ * All functions are thread-safe and block at most until the call's deadline (DEADLINE_EXCEEDED; a
+ * write may then still be carried out). Results live in the arena that was handed in. RESOURCE_
+ * EXHAUSTED (DISK_FULL) when there is no room; nothing has changed then.
+ */
+#pragma once
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/id.h"
+#include "user/user.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    STORE_TENANT = 1, /* the one tenant there is today; every stored key carries it */
+    STORE_HASH_BYTES = 32,
+    STORE_IDEMPOTENCY_MS = 24 * 3600 * 1000,
+    STORE_SEARCH_WORDS_MAX = 16,
+};
+
+struct store {
+    const struct store_vtable *vtable;
+};
+
+struct store_call {
+    uint32_t tenant;
+    int64_t remaining_ms; /* INT64_MAX: no deadline */
+};
+
+/* An encoded event, and the beginning of the hour it lies in (seconds since 1970). */
+struct store_event {
+    struct str bytes;
+    int64_t hour;
+};
+
+/* Makes a write happen once: the same id and hash again gives the first answer. */
+struct store_once {
+    struct str request_id; /* not empty */
+    uint8_t hash[STORE_HASH_BYTES];
+};
+
+/* What comes with every write. `once` may be NULL. */
+struct store_write {
+    struct store_call call;
+    struct store_event event;
+    const struct store_once *once;
+};
+
+struct store_page {
+    struct user *users;
+    size_t count;
+    struct str next; /* the store's own bytes, to go on after; empty: this was the end */
+};
+
+/* A batch that will never change again. */
+struct store_batch {
+    struct id id;
+    int64_t hour;    /* seconds since 1970 */
+    uint32_t count;  /* events */
+    struct str body; /* an encoded omnidata.event.v1.EventBatch */
+};
+
+struct store_hour {
+    int64_t hour; /* seconds since 1970 */
+    uint64_t emitted, pending;
+};
+
+struct store_outbox_stats {
+    uint64_t bytes;    /* that wait */
+    uint64_t events;   /* that wait, sealed or not */
+    uint64_t unsealed; /* of these, those in no batch yet */
+    uint64_t aside;    /* batches that were refused */
+    int64_t oldest_ms; /* UTC time when the oldest batch was sealed; 0: none waits */
+};
+
+struct store_vtable {
+    /* `user` complete but for version. ALREADY_EXISTS (EMAIL_TAKEN). *replayed: an answer given
+     * before, no event was stored. INVALID_ARGUMENT (IDEMPOTENCY_KEY_REUSED). */
+    enum code (*create)(struct store *store, const struct store_write *write,
+                        const struct user *user, struct arena *arena, struct user *created,
+                        bool *replayed, struct error *err);
+    /* NOT_FOUND, ABORTED (ETAG_MISMATCH), ALREADY_EXISTS (EMAIL_TAKEN), INVALID_ARGUMENT. */
+    enum code (*update)(struct store *store, const struct store_write *write,
+                        const struct user_change *change, struct arena *arena, struct user *updated,
+                        bool *replayed, struct error *err);
+    /* NOT_FOUND, ABORTED (ETAG_MISMATCH). */
+    enum code (*remove)(struct store *store, const struct store_write *write, struct id id,
+                        struct str etag, bool *replayed, struct error *err);
+
+    /* NOT_FOUND (USER_NOT_FOUND). */
+    enum code (*get)(struct store *store, const struct store_call *call, struct id id,
+                     struct arena *arena, struct user *user, struct error *err);
+    /* users[i] is NULL where there is none. One consistent view. */
+    enum code (*get_many)(struct store *store, const struct store_call *call, const struct id *ids,
+                          size_t count, struct arena *arena, struct user **users,
+                          struct error *err);
+    /* By id. `after`: a page's `next`, or empty. INVALID_ARGUMENT when it is none. */
+    enum code (*list)(struct store *store, const struct store_call *call, struct str after,
+                      size_t limit, struct arena *arena, struct store_page *page,
+                      struct error *err);
+    /* Users that have, for every one of the words (search_terms_query), a token that begins with
+     * it; by folded display name, then id. A page may hold fewer than `limit` and still have a
+     * `next`: the work per page is bounded. */
+    enum code (*search)(struct store *store, const struct store_call *call, const struct str *words,
+                        size_t word_count, struct str after, size_t limit, struct arena *arena,
+                        struct store_page *page, struct error *err);
+
+    /* Sealed batches, counted as emitted, all or none. */
+    enum code (*outbox_add)(struct store *store, const struct store_batch *batches, size_t count,
+                            struct error *err);
+    /* Seals events that came with writes: one batch, of the oldest one's hour. *sealed: how many
+     * events it took; 0: none waited. */
+    enum code (*outbox_seal)(struct store *store, size_t *sealed, struct error *err);
+    /* The oldest batches that are not aside; the first always, more as far as `bytes_max` lasts. */
+    enum code (*outbox_oldest)(struct store *store, size_t max, size_t bytes_max,
+                               struct arena *arena, struct store_batch *batches, size_t *count,
+                               struct error *err);
+    /* The other side has them durably. */
+    enum code (*outbox_forget)(struct store *store, const struct id *ids, size_t count,
+                               struct error *err);
+    /* Out of the line, but kept, with the reason; outbox_readmit puts all of them back. */
+    enum code (*outbox_set_aside)(struct store *store, struct id id, const char *reason,
+                                  struct error *err);
+    enum code (*outbox_readmit)(struct store *store, struct error *err);
+    /* Hours in [from, to) with events, in order. */
+    enum code (*outbox_hours)(struct store *store, int64_t from, int64_t to, struct arena *arena,
+                              struct store_hour **hours, size_t *count, struct error *err);
+    /* Cheap: for every write. */
+    void (*outbox_stats)(struct store *store, struct store_outbox_stats *stats);
+
+    void (*free)(struct store *store);
+};
+
+static inline void store_free(struct store *store)
+{
+    if (store)
+        store->vtable->free(store);
+}

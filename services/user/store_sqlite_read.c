@@ -1,0 +1,120 @@
+/* Reading by id, alone, together and page by page, each in one consistent view. */
+#include "user/store_sqlite_internal.h"
+
+#include "user/reasons.h"
+
+#include <string.h>
+
+static const char BY_ID[] = "SELECT " USER_COLUMNS " FROM users WHERE tenant = ?1 AND id = ?2";
+static const char AFTER_ID[] = "SELECT " USER_COLUMNS " FROM users"
+                               " WHERE tenant = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
+
+static struct str id_bytes(const struct id *id)
+{
+    return (struct str){(const char *)id->bytes, sizeof id->bytes};
+}
+
+enum code store_sqlite_load(struct db *db, uint32_t tenant, struct id id, struct arena *arena,
+                            struct user *user, bool *found, struct error *err)
+{
+    struct db_stmt *stmt = db_prepare(db, BY_ID, err);
+    if (!stmt)
+        return err->code;
+    db_bind_i64(stmt, 1, tenant);
+    db_bind_blob(stmt, 2, id_bytes(&id));
+    enum code code = db_step(stmt, found, err);
+    if (code == CODE_OK && *found)
+        code = store_sqlite_user(stmt, arena, user, err);
+    db_reset(stmt);
+    return code;
+}
+
+enum code store_sqlite_get(struct store *base, const struct store_call *call, struct id id,
+                           struct arena *arena, struct user *user, struct error *err)
+{
+    struct store_sqlite *store = (struct store_sqlite *)base;
+    struct reader *reader;
+    bool found = false;
+    if (store_sqlite_reader_take(store, call->remaining_ms, &reader, err) != CODE_OK)
+        return err->code;
+    enum code code = store_sqlite_load(reader->db, call->tenant, id, arena, user, &found, err);
+    store_sqlite_reader_give(store, reader);
+    if (code == CODE_OK && !found)
+        return error_set(err, CODE_NOT_FOUND, REASON_USER_NOT_FOUND, "there is no such user");
+    return code;
+}
+
+static enum code load_all(struct db *db, uint32_t tenant, const struct id *ids, size_t count,
+                          struct arena *arena, struct user **users, struct error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct user user;
+        bool found;
+        if (store_sqlite_load(db, tenant, ids[i], arena, &user, &found, err) != CODE_OK)
+            return err->code;
+        users[i] = NULL;
+        if (found) {
+            users[i] = arena_alloc(arena, sizeof user);
+            *users[i] = user;
+        }
+    }
+    return CODE_OK;
+}
+
+enum code store_sqlite_get_many(struct store *base, const struct store_call *call,
+                                const struct id *ids, size_t count, struct arena *arena,
+                                struct user **users, struct error *err)
+{
+    struct store_sqlite *store = (struct store_sqlite *)base;
+    struct reader *reader;
+    if (store_sqlite_reader_take(store, call->remaining_ms, &reader, err) != CODE_OK)
+        return err->code;
+    enum code code = db_begin(reader->db, err);
+    if (code == CODE_OK)
+        code = load_all(reader->db, call->tenant, ids, count, arena, users, err);
+    db_rollback(reader->db);
+    store_sqlite_reader_give(store, reader);
+    return code;
+}
+
+/* One more than `limit` is read, to know whether there is a next page. */
+static enum code read_page(struct db *db, uint32_t tenant, struct str after, size_t limit,
+                           struct arena *arena, struct store_page *page, struct error *err)
+{
+    struct db_stmt *stmt = db_prepare(db, AFTER_ID, err);
+    bool row = false;
+    if (!stmt)
+        return err->code;
+    db_bind_i64(stmt, 1, tenant);
+    db_bind_blob(stmt, 2, after);
+    db_bind_i64(stmt, 3, (int64_t)limit + 1);
+    enum code code;
+    while ((code = db_step(stmt, &row, err)) == CODE_OK && row) {
+        if (page->count == limit) {
+            page->next = arena_str(arena, id_bytes(&page->users[limit - 1].id));
+            break;
+        }
+        code = store_sqlite_user(stmt, arena, &page->users[page->count++], err);
+        if (code != CODE_OK)
+            break;
+    }
+    db_reset(stmt);
+    return code;
+}
+
+enum code store_sqlite_list(struct store *base, const struct store_call *call, struct str after,
+                            size_t limit, struct arena *arena, struct store_page *page,
+                            struct error *err)
+{
+    struct store_sqlite *store = (struct store_sqlite *)base;
+    struct reader *reader;
+    *page = (struct store_page){.users = arena_alloc(arena, (limit + 1) * sizeof *page->users)};
+    if (after.len && after.len != sizeof(struct id))
+        return error_set(err, CODE_INVALID_ARGUMENT, REASON_PAGE_TOKEN_INVALID,
+                         "this is no position in the list");
+    if (store_sqlite_reader_take(store, call->remaining_ms, &reader, err) != CODE_OK)
+        return err->code;
+    enum code code = read_page(reader->db, call->tenant, after, limit, arena, page, err);
+    store_sqlite_reader_give(store, reader);
+    return code;
+}
