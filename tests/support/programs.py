@@ -29,6 +29,10 @@ def gen_dir():
     return Path(os.environ.get("OMNI_GEN", ROOT / "build" / "gen")).resolve()
 
 
+def page_dir():
+    return Path(os.environ.get("OMNI_PAGE", out_dir().parent / "frontend")).resolve()
+
+
 def find_program(name):
     """`omni-user` is in bin/, `programs/x` or `x_fuzz` in tests/; a path is itself."""
     path = Path(name)
@@ -55,7 +59,7 @@ def wait_until(condition, timeout_s=20, what=None, every_s=0.02):
 def environment(extra=None):
     """The test's environment without settings of the programs that happen to be exported."""
     env = {k: v for k, v in os.environ.items()
-           if not k.startswith("OMNI_") or k in ("OMNI_OUT", "OMNI_GEN")}
+           if not k.startswith("OMNI_") or k in ("OMNI_OUT", "OMNI_GEN", "OMNI_PAGE")}
     for key, value in SANITIZER_OPTIONS.items():
         env.setdefault(key, value)
     env.update({k: str(v) for k, v in (extra or {}).items()})

@@ -2,7 +2,7 @@
 import grpc
 import httpx
 
-from support.programs import run_program
+from support.programs import page_dir, run_program
 
 
 class Stack:
@@ -45,7 +45,7 @@ class Stack:
     def start_gateway(self):
         upstreams = ",".join(f"omnidata.{package}.v1=127.0.0.1:{self._ports[name]}" for package, name
                              in (("user", "user"), ("event", "user"), ("analytics", "analytics")))
-        self.gateway = self._launch("gateway", upstreams=upstreams)
+        self.gateway = self._launch("gateway", upstreams=upstreams, frontend_dir=page_dir())
         return self.gateway
 
     def stop(self):
