@@ -39,27 +39,36 @@ struct http_handler {
     void *context;
     /*
      * Called when the headers are complete, before any of the body is read (and before
-     * `100 Continue`). It may answer the exchange: then the body is discarded within bounds or the
-     * connection closed, and `request` is not called. NULL: nothing to do.
+     * `100 Continue`). It may answer the exchange (or begin a streamed answer), before it returns
+     * or not at all: then the body is discarded within bounds or the connection closed, and
+     * `request` is not called. If the client goes before the body is complete, only `finished`
+     * tells (status 499). NULL: nothing to do.
      */
     void (*headers)(void *context, struct http_exchange *exchange);
     /* Called with the whole body. */
     void (*request)(void *context, struct http_exchange *exchange);
     /*
      * Writes the body of an error that the engine itself finds (400, 408, 413, 414, 417, 431, 500,
-     * 501, 503, 505), so that all errors have one shape. `exchange` is NULL when there was no
-     * readable request. The header block is the engine's but for *content_type.
+     * 501, 503, 505), so that all errors have one shape. The header block is the engine's but for
+     * *content_type (which lives as long as the handler's context). From any thread that calls
+     * http_answer_error, otherwise a loop's.
      */
     void (*error_body)(void *context, int status, const char *text, struct buf *body,
                        struct str *content_type);
-    /* After the last byte of an answer was handed to the kernel, or the connection was lost. */
+    /*
+     * The end of every exchange, once, in the loop's thread: after the last byte of the answer was
+     * handed to the kernel, or, when the connection was lost, after the exchange was answered all
+     * the same. The engine's own answers too: then the user pointer may be NULL, and the request's
+     * method and target are empty when they could not be read. Only an exchange that is still not
+     * answered when http_server_drain has returned false ends without it.
+     */
     void (*finished)(void *context, struct http_exchange *exchange, int status, uint64_t body_bytes,
                      bool aborted);
 };
 
 struct http_server_options {
     const char *address; /* "127.0.0.1:8080", "[::1]:8080"; port 0: any, see http_server_port */
-    int threads;         /* loops */
+    int threads;         /* loops, 1 to 64 */
     struct http_limits limits;
     struct http_handler handler;
 };
@@ -74,7 +83,8 @@ int http_server_port(const struct http_server *server);
 /*
  * Stops accepting, closes idle connections, lets exchanges finish for up to `grace_ms` (answers
  * carry `Connection: close`), then closes the rest, joins the threads and frees. True when nothing
- * had to be cut off.
+ * had to be cut off. When false, exchanges may still be with other threads: they must be answered
+ * as ever, and what `handler` points to must live until then.
  */
 bool http_server_drain(struct http_server *server, int64_t grace_ms);
 
@@ -96,8 +106,11 @@ void http_exchange_set_user(struct http_exchange *exchange, void *user);
 
 /*
  * `gone` is called once, in the loop's thread, if the client goes away before the answer is
- * complete; never after the exchange has been answered in full. The exchange stays valid: it must
- * still be answered (the answer goes nowhere). Call from the loop's thread, in a handler.
+ * complete. When http_answer or http_stream_end has returned it neither runs nor will run: what it
+ * looks at may then be freed (so it must not wait for a lock that the answering thread holds). The
+ * exchange stays valid: it must still be answered (the answer goes nowhere; `gone` itself may do
+ * it). A client that only closed its sending side is not gone: it can still read. Call from the
+ * loop's thread, in a handler.
  */
 void http_exchange_on_gone(struct http_exchange *exchange,
                            void (*gone)(void *argument, struct http_exchange *exchange),

@@ -1,0 +1,382 @@
+/*
+ * The way in: bytes to exchanges. One read at most per connection and round, into memory that all
+ * connections of the loop share; only what is incomplete is kept (in conn->in), so that an idle
+ * connection holds no buffer. conn->in never holds more than a head and one read: nothing is read
+ * while answers are owed for limits.pipeline requests.
+ */
+#include "http/loop.h"
+
+#include <errno.h>
+
+enum {
+    SMALL_BODY_BYTES = 8192,        /* up to here a body lies in the exchange's arena */
+    DISCARD_BYTES_MAX = 64 * 1024,  /* of a body that nobody wants, before the connection goes */
+    LINGER_BYTES_MAX = 1024 * 1024, /* that may come behind the last answer */
+};
+
+static const struct http_server_options *options_of(const struct http_conn *conn)
+{
+    return &conn->loop->server->options;
+}
+
+void http_conn_fail(struct http_conn *conn, int status, const char *text)
+{
+    struct http_exchange *exchange = conn->reading;
+    if (status == 408)
+        atomic_fetch_add_explicit(&conn->loop->stat_timeouts, 1, memory_order_relaxed);
+    if (conn->body != CONN_BODY_DISCARD) {
+        if (!exchange)
+            exchange = http_exchange_new(conn->loop, conn);
+        if (!exchange->listed)
+            http_conn_append(conn, exchange);
+        exchange->close = true;
+        if (exchange->interim_left == HTTP_INTERIM_BYTES)
+            exchange->interim_left = 0;
+        http_answer_error(exchange, status, text);
+    }
+    conn->reading = NULL;
+    conn->in_head = false;
+    http_conn_end_input(conn, true);
+    http_conn_settle(conn);
+}
+
+/* --- heads --- */
+
+static struct str moved(const char *to, struct h1_span span)
+{
+    return (struct str){to + span.at, span.len};
+}
+
+/* Copies the head to memory of the exchange and points the request into it. */
+static void make_request(struct http_exchange *exchange, const char *data)
+{
+    const struct h1_head *head = &exchange->head;
+    struct http_request *request = &exchange->request;
+    const char *copy = arena_cstr(&exchange->arena, (struct str){data, head->size});
+    struct http_header *headers =
+        arena_alloc(&exchange->arena, head->field_count * sizeof *headers);
+    for (uint32_t i = 0; i < head->field_count; i++) {
+        headers[i].name = moved(copy, head->fields[i].name);
+        headers[i].value = moved(copy, head->fields[i].value);
+    }
+    request->method = moved(copy, head->method);
+    request->target = moved(copy, head->target);
+    request->path = moved(copy, head->path);
+    if (head->path_is_root)
+        request->path = str_eq(request->method, STR("OPTIONS")) ? STR("*") : STR("/");
+    request->query = moved(copy, head->query);
+    request->host = moved(copy, head->host);
+    request->has_body = head->framing != H1_NO_BODY;
+    request->minor_version = head->minor_version;
+    request->header_count = head->field_count;
+    request->headers = headers;
+    exchange->head_only = str_eq(request->method, STR("HEAD"));
+    exchange->close = head->close;
+}
+
+/* What could be made out of a head that is refused: for the log. */
+static void salvage_request(struct http_exchange *exchange, const char *data)
+{
+    const struct h1_head *head = &exchange->head;
+    exchange->request.method = arena_str(&exchange->arena, moved(data, head->method));
+    exchange->request.target = arena_str(&exchange->arena, moved(data, head->target));
+    exchange->head_only = str_eq(exchange->request.method, STR("HEAD"));
+}
+
+/* All of the request has been read. */
+static void end_request(struct http_conn *conn, const struct http_exchange *exchange)
+{
+    conn->reading = NULL;
+    conn->body = CONN_BODY_NONE;
+    deadline_clear(&conn->read_deadline);
+    if (exchange->close)
+        http_conn_end_input(conn, false);
+}
+
+static void call_request(struct http_conn *conn, struct http_exchange *exchange)
+{
+    const struct http_handler *handler = &options_of(conn)->handler;
+    exchange->request.body = buf_str(&exchange->body);
+    end_request(conn, exchange);
+    handler->request(handler->context, exchange);
+}
+
+/* --- bodies --- */
+
+static void begin_body(struct http_conn *conn, struct http_exchange *exchange, bool more_is_here)
+{
+    uint64_t max = (uint64_t)options_of(conn)->limits.body_bytes;
+    const struct h1_head *head = &exchange->head;
+    conn->body = CONN_BODY_KEEP;
+    conn->reading = exchange;
+    conn->body_left = head->content_length;
+    deadline_set(&conn->loop->body, &conn->read_deadline, conn->loop->now_ms);
+    if (head->framing == H1_CHUNKED)
+        h1_chunk_begin(&conn->chunk, max);
+    if (head->framing == H1_LENGTH && head->content_length <= SMALL_BODY_BYTES) {
+        buf_init_arena(&exchange->body, &exchange->arena, (size_t)head->content_length);
+        buf_reserve(&exchange->body, (size_t)head->content_length);
+    } else {
+        buf_init(&exchange->body, (size_t)max);
+    }
+    if (head->expect_continue && !more_is_here) {
+        exchange->interim_left = HTTP_INTERIM_BYTES;
+        http_conn_flush_later(conn);
+    }
+}
+
+/*
+ * The handler has answered on seeing the headers. A short body is read and thrown away; before a
+ * long one the connection ends. So it does when the client waits for `100 Continue`: whether it
+ * will send the body now is not known (RFC 9110 section 10.1.1), so what comes next cannot be told.
+ */
+static void begin_discard(struct http_conn *conn, struct http_exchange *exchange)
+{
+    const struct h1_head *head = &exchange->head;
+    if (head->expect_continue ||
+        (head->framing == H1_LENGTH && head->content_length > DISCARD_BYTES_MAX)) {
+        exchange->close = true;
+        http_conn_end_input(conn, true);
+        return;
+    }
+    conn->body = CONN_BODY_DISCARD;
+    conn->body_left = head->content_length;
+    if (head->framing == H1_CHUNKED)
+        h1_chunk_begin(&conn->chunk, DISCARD_BYTES_MAX);
+    conn->discard_close = exchange->close;
+    conn->chunked = head->framing == H1_CHUNKED;
+    deadline_set(&conn->loop->body, &conn->read_deadline, conn->loop->now_ms);
+}
+
+static void end_body(struct http_conn *conn)
+{
+    if (conn->body == CONN_BODY_KEEP) {
+        call_request(conn, conn->reading);
+        return;
+    }
+    conn->body = CONN_BODY_NONE;
+    deadline_clear(&conn->read_deadline);
+    if (conn->discard_close)
+        http_conn_end_input(conn, false);
+}
+
+static size_t take_length(struct http_conn *conn, const char *data, size_t len)
+{
+    size_t taken = conn->body_left < len ? (size_t)conn->body_left : len;
+    if (conn->body == CONN_BODY_KEEP)
+        buf_add_mem(&conn->reading->body, data, taken);
+    conn->body_left -= taken;
+    if (conn->body_left == 0)
+        end_body(conn);
+    return taken;
+}
+
+static size_t take_chunks(struct http_conn *conn, const char *data, size_t len)
+{
+    size_t at = 0, used;
+    while (at < len) {
+        struct str piece;
+        enum h1_verdict verdict = h1_chunk_next(&conn->chunk, data + at, len - at, &used, &piece);
+        at += used;
+        if (verdict == H1_BAD) {
+            http_conn_fail(conn, conn->chunk.status, conn->chunk.text);
+            return len;
+        }
+        if (conn->body == CONN_BODY_KEEP)
+            buf_add(&conn->reading->body, piece);
+        if (verdict == H1_DONE) {
+            end_body(conn);
+            return at;
+        }
+    }
+    return at;
+}
+
+/* --- requests --- */
+
+static bool answered(const struct http_exchange *exchange)
+{
+    return exchange->streaming ||
+           atomic_load_explicit(&exchange->hold, memory_order_relaxed) == HOLD_ANSWERED;
+}
+
+/* False when there are too many at once; then it has been answered. */
+static bool admit(struct http_conn *conn, struct http_exchange *exchange)
+{
+    struct http_server *server = conn->loop->server;
+    exchange->counted = true;
+    if (atomic_fetch_add_explicit(&server->in_flight, 1, memory_order_relaxed) <
+        server->options.limits.in_flight)
+        return true;
+    atomic_fetch_add_explicit(&conn->loop->stat_refused, 1, memory_order_relaxed);
+    http_answer_error(exchange, 503, "There are too many requests at once");
+    return false;
+}
+
+/* The head is complete; `more_is_here`: bytes follow it already. */
+static void begin_request(struct http_conn *conn, struct http_exchange *exchange, const char *data,
+                          bool more_is_here)
+{
+    const struct http_handler *handler = &options_of(conn)->handler;
+    const struct h1_head *head = &exchange->head;
+    conn->in_head = false;
+    conn->reading = NULL;
+    deadline_clear(&conn->read_deadline);
+    atomic_fetch_add_explicit(&conn->loop->stat_requests, 1, memory_order_relaxed);
+    make_request(exchange, data);
+    http_conn_append(conn, exchange);
+    if (head->framing == H1_LENGTH &&
+        head->content_length > (uint64_t)options_of(conn)->limits.body_bytes) {
+        conn->reading = exchange;
+        http_conn_fail(conn, 413, "The body is too large");
+        return;
+    }
+    conn->chunked = head->framing == H1_CHUNKED;
+    if (admit(conn, exchange) && handler->headers)
+        handler->headers(handler->context, exchange);
+    if (answered(exchange)) {
+        if (head->framing != H1_NO_BODY)
+            begin_discard(conn, exchange);
+        else
+            end_request(conn, exchange);
+    } else if (head->framing == H1_NO_BODY) {
+        call_request(conn, exchange);
+    } else {
+        begin_body(conn, exchange, more_is_here);
+    }
+}
+
+/* How much of `data` was taken: 0 when the head is incomplete. */
+static size_t take_head(struct http_conn *conn, const char *data, size_t len)
+{
+    const struct http_limits *limits = &options_of(conn)->limits;
+    const struct h1_limits bounds = {(size_t)limits->target_bytes, (size_t)limits->header_bytes};
+    struct http_exchange *exchange = conn->reading;
+    if (!exchange)
+        exchange = conn->reading = http_exchange_new(conn->loop, conn);
+    switch (h1_head_parse(&exchange->head, data, len, &bounds)) {
+    case H1_BAD:
+        salvage_request(exchange, data);
+        http_conn_fail(conn, exchange->head.status, exchange->head.text);
+        return len;
+    case H1_MORE:
+        if (!conn->in_head && !h1_head_is_blank(&exchange->head, len)) {
+            conn->in_head = true;
+            deadline_set(&conn->loop->header, &conn->read_deadline, conn->loop->now_ms);
+        }
+        return 0;
+    default: {
+        size_t size = exchange->head.size;
+        begin_request(conn, exchange, data, len > size);
+        return size;
+    }
+    }
+}
+
+static bool has_room(const struct http_conn *conn)
+{
+    return conn->body != CONN_BODY_NONE ||
+           conn->unanswered < (uint64_t)options_of(conn)->limits.pipeline;
+}
+
+static size_t consume(struct http_conn *conn, const char *data, size_t len)
+{
+    size_t at = 0;
+    while (at < len && !conn->input_done && has_room(conn)) {
+        size_t taken;
+        if (conn->body == CONN_BODY_NONE)
+            taken = take_head(conn, data + at, len - at);
+        else if (conn->chunked)
+            taken = take_chunks(conn, data + at, len - at);
+        else
+            taken = take_length(conn, data + at, len - at);
+        if (taken == 0)
+            break;
+        at += taken;
+    }
+    if (conn->input_done && at < len)
+        conn->linger = true;
+    return at;
+}
+
+static void consume_kept(struct http_conn *conn)
+{
+    size_t used = consume(conn, conn->in.ptr, conn->in.len);
+    if (conn->closed)
+        return;
+    buf_drop_front(&conn->in, used);
+    if (conn->in.len == 0 || conn->input_done)
+        buf_clear(&conn->in);
+}
+
+static void feed(struct http_conn *conn, const char *data, size_t len)
+{
+    if (conn->in.len) {
+        buf_add_mem(&conn->in, data, len);
+        consume_kept(conn);
+        return;
+    }
+    size_t used = consume(conn, data, len);
+    if (used < len && !conn->input_done)
+        buf_add_mem(&conn->in, data + used, len - used);
+}
+
+static void end_of_input(struct http_conn *conn)
+{
+    conn->ended = true;
+    bool partial = conn->body == CONN_BODY_KEEP || conn->in_head;
+    if (partial)
+        http_conn_fail(conn, 400, "The request is incomplete");
+    else
+        http_conn_end_input(conn, false);
+}
+
+/* The client is to see our end of the connection first; what it still sends is thrown away. */
+static void linger(struct http_conn *conn)
+{
+    ssize_t got;
+    while ((got = http_transport_read(conn, conn->loop->scratch, HTTP_SCRATCH_BYTES)) > 0) {
+        conn->discarded += (uint64_t)got;
+        if (conn->discarded > LINGER_BYTES_MAX)
+            break;
+    }
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    http_conn_close(conn, got > 0);
+}
+
+static void receive(struct http_conn *conn)
+{
+    char *scratch = conn->loop->scratch;
+    ssize_t got = http_transport_read(conn, scratch, HTTP_SCRATCH_BYTES);
+    if (got > 0) {
+        /* A short read has emptied the socket, unless the client's end is behind it. */
+        conn->readable = got == HTTP_SCRATCH_BYTES || conn->half_closed;
+        feed(conn, scratch, (size_t)got);
+    } else if (got == 0) {
+        conn->readable = false;
+        end_of_input(conn);
+    } else if (errno == EAGAIN) {
+        conn->readable = false;
+    } else if (errno != EINTR) {
+        http_conn_close(conn, false);
+    }
+}
+
+void http_conn_read(struct http_conn *conn)
+{
+    if (conn->closed)
+        return;
+    if (conn->lingering) {
+        linger(conn);
+        return;
+    }
+    if (conn->in.len && !conn->input_done && !conn->in_head && has_room(conn))
+        consume_kept(conn);
+    if (!conn->closed && conn->readable && !conn->input_done && has_room(conn)) {
+        receive(conn);
+        if (conn->readable && !conn->input_done && has_room(conn))
+            http_conn_work(conn);
+    }
+    http_conn_settle(conn);
+}
