@@ -28,11 +28,24 @@ static bool unix_path(const char *address, struct sockaddr_un *to)
     return true;
 }
 
+/* Where the port begins, or -1. */
+static ptrdiff_t port_at(struct str text)
+{
+    for (size_t i = text.len; i > 0 && text.ptr[i - 1] != ']'; i--)
+        if (text.ptr[i - 1] == ':')
+            return i < text.len ? (ptrdiff_t)i : -1;
+    return -1;
+}
+
 enum code listen_check(const char *address, struct error *err)
 {
     struct sockaddr_un path;
-    if (!unix_path(address, &path))
-        return CODE_OK;
+    if (!unix_path(address, &path)) {
+        if (port_at(str_of(address)) >= 0)
+            return CODE_OK;
+        return error_set(err, CODE_FAILED_PRECONDITION, REASON,
+                         "cannot listen on %s: the address has no port", address);
+    }
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     bool answered = fd >= 0 && connect(fd, (struct sockaddr *)&path, sizeof path) == 0;
     if (fd >= 0)
@@ -60,17 +73,12 @@ static int bind_error(const struct sockaddr *address, socklen_t length)
 static const char *explain_host(struct str text)
 {
     char host[ADDRESS_BYTES], port[ADDRESS_BYTES];
-    ptrdiff_t colon = -1;
-    for (size_t i = 0; i < text.len; i++)
-        if (text.ptr[i] == ':')
-            colon = (ptrdiff_t)i;
-    if (colon < 0)
-        return "it has no port";
-    struct str name = {text.ptr, (size_t)colon};
+    size_t port_begin = (size_t)port_at(text); /* listen_check saw to it that there is one */
+    struct str name = {text.ptr, port_begin - 1};
     if (name.len >= 2 && name.ptr[0] == '[' && name.ptr[name.len - 1] == ']')
         name = (struct str){name.ptr + 1, name.len - 2};
     snprintf(host, sizeof host, "%.*s", STR_ARG(name));
-    snprintf(port, sizeof port, "%.*s", STR_ARG(str_from(text, (size_t)colon + 1)));
+    snprintf(port, sizeof port, "%.*s", STR_ARG(str_from(text, port_begin)));
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found;
     int failed = getaddrinfo(host[0] ? host : NULL, port, &hints, &found);
     if (failed)

@@ -3,8 +3,9 @@
 #include "base/error.h"
 
 /*
- * For a unix socket: FAILED_PRECONDITION when a server answers on it. The core would take the path
- * away from under it, as it does (rightly) with one that a dead server left behind.
+ * FAILED_PRECONDITION for what the core would not refuse: an address without a port (it would take
+ * 443), and a unix socket on which a server answers (it would take the path away from under it, as
+ * it does, rightly, with one that a dead server left behind).
  */
 enum code listen_check(const char *address, struct error *err) MUST_CHECK;
 

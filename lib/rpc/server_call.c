@@ -154,6 +154,17 @@ enum code server_call_gone(const struct rpc_call *call, struct error *err)
     return error_set(err, CODE_CANCELLED, NULL, "the caller has gone");
 }
 
+enum code server_call_outcome(const struct rpc_call *call, enum code code, struct error *err)
+{
+    /* Who stops because of rpc_call_cancelled need not know which of the two reasons it had. */
+    if (code == CODE_CANCELLED && rpc_call_remaining_ms(call) == 0)
+        return server_call_gone(call, err);
+    if (code == CODE_OK)
+        error_clear(err);
+    err->code = code; /* whatever a handler left there */
+    return code;
+}
+
 /* --- unary --- */
 
 enum code server_call_decode(struct rpc_call *call, grpc_byte_buffer *payload, void **message,
@@ -190,9 +201,7 @@ static enum code answer(struct rpc_call *call, grpc_byte_buffer *payload,
         return code;
     *response = arena_alloc(&call->arena, method->output->sizeof_message);
     protobuf_c_message_init(method->output, *response);
-    code = method->unary(call, request, *response, err);
-    err->code = code; /* whatever a handler left there */
-    return code;
+    return server_call_outcome(call, method->unary(call, request, *response, err), err);
 }
 
 void server_call_trace(const struct rpc_call *call)
@@ -207,8 +216,7 @@ static void run_unary(void *argument)
     struct error err;
     error_clear(&err);
     server_call_trace(call);
-    if (answer(call, call->payload, &response, &err) == CODE_OK)
-        error_clear(&err);
+    (void)!answer(call, call->payload, &response, &err); /* err says it as well */
     server_call_finish(call, &err, response);
     server_call_trace(NULL);
 }

@@ -108,6 +108,9 @@ enum code server_call_decode(struct rpc_call *call, grpc_byte_buffer *payload, v
 /* What a cancelled call is finished with: DEADLINE_EXCEEDED or CANCELLED. */
 enum code server_call_gone(const struct rpc_call *call, struct error *err);
 
+/* What a handler's return value comes to; *err agrees with it afterwards. */
+enum code server_call_outcome(const struct rpc_call *call, enum code code, struct error *err);
+
 void server_call_reference(struct rpc_call *call);
 void server_call_release(struct rpc_call *call);
 

@@ -101,10 +101,7 @@ static void *run_stream(void *argument)
     struct error err;
     error_clear(&err);
     server_call_trace(call);
-    enum code code = handle(call, &err);
-    if (code == CODE_OK)
-        error_clear(&err);
-    err.code = code; /* whatever a handler left there */
+    server_call_outcome(call, handle(call, &err), &err);
     server_call_finish(call, &err, NULL);
     server_call_trace(NULL);
     return NULL;
