@@ -48,20 +48,40 @@ int64_t time_seconds_of(struct time_utc utc)
            utc.minute * 60 + utc.second;
 }
 
+/* `value` in exactly `count` digits; returns what is behind them. */
+static char *put_digits(char *to, int value, int count)
+{
+    for (int i = count; i-- > 0; value /= 10)
+        to[i] = (char)('0' + value % 10);
+    return to + count;
+}
+
+/* By hand, because every record that is shown or archived passes here: printf costs 20 times it. */
 void time_add_rfc3339(struct buf *out, int64_t seconds, int32_t nanos)
 {
     struct time_utc t = time_utc_of(seconds);
-    buf_addf(out, "%04d-%02d-%02dT%02d:%02d:%02d", t.year, t.month, t.day, t.hour, t.minute,
-             t.second);
+    char text[32], *to = put_digits(text, t.year, 4);
+    *to++ = '-';
+    to = put_digits(to, t.month, 2);
+    *to++ = '-';
+    to = put_digits(to, t.day, 2);
+    *to++ = 'T';
+    to = put_digits(to, t.hour, 2);
+    *to++ = ':';
+    to = put_digits(to, t.minute, 2);
+    *to++ = ':';
+    to = put_digits(to, t.second, 2);
     if (nanos) {
+        *to++ = '.';
         if (nanos % 1000000 == 0)
-            buf_addf(out, ".%03d", nanos / 1000000);
+            to = put_digits(to, nanos / 1000000, 3);
         else if (nanos % 1000 == 0)
-            buf_addf(out, ".%06d", nanos / 1000);
+            to = put_digits(to, nanos / 1000, 6);
         else
-            buf_addf(out, ".%09d", nanos);
+            to = put_digits(to, nanos, 9);
     }
-    buf_add_char(out, 'Z');
+    *to++ = 'Z';
+    buf_add_mem(out, text, (size_t)(to - text));
 }
 
 void time_add_rfc3339_us(struct buf *out, int64_t wall_us)
