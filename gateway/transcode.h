@@ -34,9 +34,16 @@ enum code overlay_add(struct overlay *overlay, const struct schema_path *path,
                       enum overlay_source source, struct str said, struct str text,
                       struct error *err) MUST_CHECK;
 
-/* A whole query string: unknown parameters, maps and messages are refused by name. */
+/*
+ * A whole query string: unknown parameters, maps and messages are refused by name, and so is what
+ * belongs to the body (`body`, or NULL).
+ */
 enum code overlay_add_query(struct overlay *overlay, struct str query,
-                            struct error *err) MUST_CHECK;
+                            const struct schema_field *body, struct error *err) MUST_CHECK;
+
+/* Sets a singular message field to what is encoded already, whatever was said before. */
+void overlay_set_message(struct overlay *overlay, const struct schema_field *field,
+                         struct str encoded);
 
 /* True when this field (of the overlay's own message) has been set. */
 bool overlay_has(const struct overlay *overlay, const struct schema_field *field);
@@ -67,11 +74,12 @@ enum code transcode_field_in(struct transcode_in *in, const struct schema_messag
                              const struct overlay *overlay) MUST_CHECK;
 
 /*
- * The field mask of a PATCH that sent none: the proto paths of the leaves that are present in the
- * body, `null` included, comma-joined. Maps, lists and well-known types are leaves.
+ * The field mask of a PATCH that sent none: appends an encoded google.protobuf.FieldMask of the
+ * proto paths of the leaves that are present in the body, `null` included, but for those in `skip`
+ * (dotted proto paths). Maps, lists and well-known types are leaves.
  */
 void transcode_mask_of(const struct schema_message *message, const struct json_value *json,
-                       struct buf *out);
+                       const struct str *skip, size_t skip_count, struct buf *out);
 
 /* --- wire to JSON --- */
 
@@ -89,7 +97,8 @@ struct transcode_out {
 enum code transcode_message_out(struct transcode_out *to, const struct schema_message *message,
                                 struct str wire, struct error *err) MUST_CHECK;
 
-/* Appends the JSON of one field of the message (`response_body`); its default when it is not set. */
+/* Appends the JSON of one field of the message (`response_body`); its default when it is not set.
+ */
 enum code transcode_field_out(struct transcode_out *to, const struct schema_message *message,
                               const struct schema_field *field, struct str wire,
                               struct error *err) MUST_CHECK;

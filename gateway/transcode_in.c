@@ -1,0 +1,250 @@
+/*
+ * Messages from JSON: fields, lists, maps and oneofs, with the overlay laid over them. Nesting is
+ * bounded by the reader of the JSON text and by the length of overlay paths.
+ */
+#include "gateway/transcode_in.h"
+
+#include "gateway/wire.h"
+
+#include <string.h>
+
+enum { FIELDS_ON_STACK = 256, ONEOFS_ON_STACK = 8 };
+
+/* What has been met in one message so far. */
+struct met {
+    uint8_t fields_room[FIELDS_ON_STACK / 8];
+    const struct schema_field *oneofs_room[ONEOFS_ON_STACK];
+    uint8_t *fields;
+    const struct schema_field **oneofs; /* the member that was set */
+};
+
+static void met_begin(struct met *met, struct transcode_in *in,
+                      const struct schema_message *message)
+{
+    size_t bytes = message->field_count / 8 + 1;
+    met->fields =
+        bytes <= sizeof met->fields_room ? met->fields_room : arena_alloc(in->arena, bytes);
+    memset(met->fields, 0, bytes);
+    bytes = message->oneof_count * sizeof *met->oneofs;
+    met->oneofs =
+        bytes <= sizeof met->oneofs_room ? met->oneofs_room : arena_alloc(in->arena, bytes);
+    memset(met->oneofs, 0, bytes);
+}
+
+/* True when it was met before. */
+static bool met_field(struct met *met, const struct schema_field *field)
+{
+    uint8_t bit = (uint8_t)(1u << field->index % 8), *byte = &met->fields[field->index / 8];
+    bool before = *byte & bit;
+    *byte |= bit;
+    return before;
+}
+
+bool null_is_value(const struct schema_field *field)
+{
+    return field->message ? field->message->well_known == SCHEMA_VALUE
+                          : field->enumeration && field->enumeration->is_null_value;
+}
+
+static enum code submessage_in(struct transcode_in *in, const struct schema_field *field,
+                               const struct json_value *json, const struct overlay *overlay,
+                               const struct where *where)
+{
+    wire_put_tag(in->out, field->number, WIRE_BYTES);
+    size_t begin = wire_begin(in->out);
+    enum code code = message_in(in, field->message, json, overlay, false, where);
+    wire_end(in->out, begin);
+    return code;
+}
+
+/* One value with its tag. */
+static enum code single_in(struct transcode_in *in, const struct schema_field *field,
+                           const struct json_value *json, const struct where *where)
+{
+    struct scalar scalar;
+    if (field->message)
+        return submessage_in(in, field, json, NULL, where);
+    if (scalar_in(in, field, json, where, &scalar) != CODE_OK)
+        return in->err->code;
+    scalar_put(in->out, field, &scalar);
+    return CODE_OK;
+}
+
+static enum code list_in(struct transcode_in *in, const struct schema_field *field,
+                         const struct json_value *json, const struct where *where)
+{
+    struct where element = {where, {NULL, 0}, 0};
+    struct scalar scalar;
+    size_t begin = 0;
+    if (json->kind != JSON_ARRAY)
+        return where_fail(in, where, "must be an array, not %s", json_kind_name(json));
+    if (field->packed && json->count) {
+        wire_put_tag(in->out, field->number, WIRE_BYTES);
+        begin = wire_begin(in->out);
+    }
+    for (const struct json_value *value = json->first; value; value = value->next) {
+        if (value->kind == JSON_NULL && !null_is_value(field))
+            return where_fail(in, &element, "must not be null");
+        if (!field->packed) {
+            if (single_in(in, field, value, &element) != CODE_OK)
+                return in->err->code;
+        } else {
+            if (scalar_in(in, field, value, &element, &scalar) != CODE_OK)
+                return in->err->code;
+            wire_put_value(in->out, (enum wire_type)field->wire, scalar.bits);
+        }
+        element.index++;
+    }
+    if (begin)
+        wire_end(in->out, begin);
+    return CODE_OK;
+}
+
+static enum code map_in(struct transcode_in *in, const struct schema_field *field,
+                        const struct json_value *json, const struct where *where)
+{
+    if (json->kind != JSON_OBJECT)
+        return where_fail(in, where, "must be an object, not %s", json_kind_name(json));
+    for (const struct json_value *member = json->first; member; member = member->next) {
+        struct where inner = {where, member->key, 0};
+        struct scalar key;
+        if (member->kind == JSON_NULL && !null_is_value(field->map_value))
+            return where_fail(in, &inner, "must not be null");
+        wire_put_tag(in->out, field->number, WIRE_BYTES);
+        size_t begin = wire_begin(in->out);
+        if (scalar_key_in(in, field->map_key, member->key, &inner, &key) != CODE_OK)
+            return in->err->code;
+        scalar_put(in->out, field->map_key, &key);
+        if (single_in(in, field->map_value, member, &inner) != CODE_OK)
+            return in->err->code;
+        wire_end(in->out, begin);
+    }
+    return CODE_OK;
+}
+
+/* A field's value that is there, and is not an absence written `null`. */
+static enum code field_in(struct transcode_in *in, const struct schema_field *field,
+                          const struct json_value *json, const struct overlay *overlay,
+                          const struct where *where)
+{
+    struct scalar scalar;
+    if (field->map_key)
+        return map_in(in, field, json, where);
+    if (field->repeated)
+        return list_in(in, field, json, where);
+    if (field->message)
+        return submessage_in(in, field, json, overlay, where);
+    if (scalar_in(in, field, json, where, &scalar) != CODE_OK)
+        return in->err->code;
+    if (field->presence || !scalar_is_default(field, &scalar))
+        scalar_put(in->out, field, &scalar);
+    return CODE_OK;
+}
+
+static enum code take_oneof(struct transcode_in *in, const struct schema_message *message,
+                            struct met *met, const struct schema_field *field,
+                            const struct where *where)
+{
+    if (field->oneof < 0)
+        return CODE_OK;
+    const struct schema_field *before = met->oneofs[field->oneof];
+    met->oneofs[field->oneof] = field;
+    if (!before || before == field)
+        return CODE_OK;
+    return where_fail(in, where, "only one of '%.*s' may be given, and '%.*s' is given too",
+                      STR_ARG(message->oneofs[field->oneof]), STR_ARG(before->json_name));
+}
+
+static enum code member_in(struct transcode_in *in, const struct schema_message *message,
+                           const struct json_value *member, const struct overlay *overlay,
+                           struct met *met, const struct where *up)
+{
+    struct where where = {up, member->key, 0};
+    const struct schema_field *field = schema_field_named(message, member->key);
+    if (!field)
+        return where_fail(in, &where, "no such field");
+    if (met_field(met, field))
+        return where_fail(in, &where, "is given twice, under two spellings");
+    const struct overlay_entry *entry = overlay ? overlay_find(overlay, field) : NULL;
+    if (member->kind == JSON_NULL && (field->repeated || !null_is_value(field))) {
+        if (entry && entry->child)
+            return submessage_in(in, field, NULL, entry->child, &where);
+        return CODE_OK;
+    }
+    if (take_oneof(in, message, met, field, &where) != CODE_OK)
+        return in->err->code;
+    size_t before = in->out->len;
+    if (field_in(in, field, member, entry ? entry->child : NULL, &where) != CODE_OK)
+        return in->err->code;
+    if (entry && !entry->child)
+        in->out->len = before; /* checked, and overruled */
+    return CODE_OK;
+}
+
+/* What the overlay says and the body did not touch. */
+static enum code rest_of_overlay(struct transcode_in *in, const struct schema_message *message,
+                                 const struct overlay *overlay, struct met *met,
+                                 const struct where *up)
+{
+    for (const struct overlay_entry *entry = overlay->first; entry; entry = entry->next) {
+        struct where where = {up, entry->field->json_name, 0};
+        bool before = met_field(met, entry->field);
+        if (take_oneof(in, message, met, entry->field, &where) != CODE_OK)
+            return in->err->code;
+        if (!entry->child)
+            buf_add(in->out, buf_str(&entry->wire));
+        else if (!before && submessage_in(in, entry->field, NULL, entry->child, &where) != CODE_OK)
+            return in->err->code;
+    }
+    return CODE_OK;
+}
+
+enum code message_in(struct transcode_in *in, const struct schema_message *message,
+                     const struct json_value *json, const struct overlay *overlay, bool typed,
+                     const struct where *where)
+{
+    struct met met;
+    if (message->well_known != SCHEMA_PLAIN && json)
+        return known_in(in, message, json, where);
+    if (json && json->kind != JSON_OBJECT)
+        return where_fail(in, where, "must be an object, not %s", json_kind_name(json));
+    met_begin(&met, in, message);
+    for (const struct json_value *m = json ? json->first : NULL; m; m = m->next) {
+        if (typed && str_eq(m->key, STR("@type")))
+            continue;
+        if (member_in(in, message, m, overlay, &met, where) != CODE_OK)
+            return in->err->code;
+    }
+    return overlay ? rest_of_overlay(in, message, overlay, &met, where) : CODE_OK;
+}
+
+static enum code finished(struct transcode_in *in, enum code code)
+{
+    if (code == CODE_OK && in->out->overflow)
+        return error_set(in->err, CODE_INVALID_ARGUMENT, "REQUEST_TOO_LARGE",
+                         "the request is larger than a message may be");
+    return code;
+}
+
+enum code transcode_message_in(struct transcode_in *in, const struct schema_message *message,
+                               const struct json_value *json, const struct overlay *overlay,
+                               struct str prefix)
+{
+    struct where where = {NULL, prefix, 0};
+    return finished(in, message_in(in, message, json, overlay, false, prefix.len ? &where : NULL));
+}
+
+enum code transcode_field_in(struct transcode_in *in, const struct schema_message *message,
+                             const struct schema_field *field, const struct json_value *json,
+                             const struct overlay *overlay)
+{
+    struct json_value body = {.kind = JSON_OBJECT, .count = json ? 1 : 0};
+    struct json_value member;
+    if (json) {
+        member = *json;
+        member.key = field->name;
+        member.next = NULL;
+        body.first = &member;
+    }
+    return transcode_message_in(in, message, &body, overlay, STR(""));
+}
