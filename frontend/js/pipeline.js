@@ -27,7 +27,7 @@ export function startPipeline() {
       figure('queued', queued, open ? `${formatNumber(open)} in open segments` : queued ? `oldest ${formatAge(count(pipeline.oldestQueuedMs))}` : 'in analytics');
       figure('archived', sum(pipeline.hours, 'archived'), `${plural(count(pipeline.archivedObjects), 'object', 'objects')} in all`);
       const quarantined = sum(pipeline.hours, 'quarantined');
-      figure('quarantined', quarantined, quarantined ? 'kept under errors/' : 'nothing unreadable');
+      figure('quarantined', quarantined, quarantined ? 'kept under errors/' : 'all readable');
       byId('tile-quarantined').dataset.alarm = String(quarantined > 0);
     }
     if (emitted && pipeline) showState();

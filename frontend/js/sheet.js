@@ -58,7 +58,7 @@ export function startSheet({ onChange }) {
   }
 
   function showDetail() {
-    show('detail', user.displayName || 'User');
+    show('detail', 'User');
     byId('detail-head').replaceChildren(avatar(user, true),
       el('div', { class: 'detail-who' },
         el('p', { class: 'detail-name', dir: 'auto' }, user.displayName ?? ''),

@@ -82,7 +82,7 @@ export function startTicker() {
   }
 
   function detail(event) {
-    if (event.query) return el('span', { class: 'tick-detail', dir: 'auto' }, ` “${event.query}”`);
+    if (event.query) return el('span', { class: 'tick-detail' }, ' “', el('bdi', {}, event.query), '”');
     if (event.userId) return el('span', { class: 'tick-detail' }, ` ${event.userId}`);
     return null;
   }

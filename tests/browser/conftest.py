@@ -1,24 +1,35 @@
-"""One browser for all tests of the page, and the system under it.
+"""One browser for all tests of the page, and the systems under it.
 
-With OMNI_BASE_URL the tests run against a real gateway; without, against fake_api.py serving the
-page that `make frontend` built ($OMNI_OUT/../frontend).
+`memory` is fake_api.py; `real` is OMNI_BASE_URL, or the three programs when they are built (`make
+browser` builds them). A module that names SYSTEMS runs on those only.
 """
 import json
 import os
 import pathlib
 import sys
+import urllib.parse
 import urllib.request
+import uuid
 
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 import fake_api  # noqa: E402
-from browser import chromium, set_view  # noqa: E402
+from chrome import chromium, set_view  # noqa: E402
+from page_steps import unique  # noqa: E402
 
 
-def pytest_configure(config):
-    config.addinivalue_line("markers", "browser: drives the page in a real browser")
+BASE_URL = os.environ.get("OMNI_BASE_URL")
+OUT = pathlib.Path(os.environ.get("OMNI_OUT", "build/release"))
+PAGE = pathlib.Path(os.environ.get("OMNI_PAGE", OUT.parent / "frontend"))
+
+
+def pytest_generate_tests(metafunc):
+    if "running" in metafunc.fixturenames:
+        real = BASE_URL or (OUT / "bin" / "omni-gateway").is_file()
+        systems = getattr(metafunc.module, "SYSTEMS", ("memory", "real") if real else ("memory",))
+        metafunc.parametrize("running", systems, indirect=True, scope="module")
 
 
 class System:
@@ -50,20 +61,42 @@ def driver():
         yield browser
 
 
-@pytest.fixture(scope="session")
-def running():
-    url = os.environ.get("OMNI_BASE_URL")
-    if url:
-        yield System(url)
+@pytest.fixture(scope="module")
+def running(request):
+    assert (PAGE / "index.html").is_file(), f"{PAGE} is not there: make frontend"
+    if request.param == "real":
+        yield from real_system(request)
         return
-    out = pathlib.Path(os.environ.get("OMNI_OUT", "build/release"))
-    root = out.parent / "frontend"
-    assert (root / "index.html").is_file(), f"{root} is not there: make frontend"
     fake = fake_api.FakeApi(seed=3)
     fake.fill(users=120)
-    server = fake_api.start(root, fake)
+    server = fake_api.start(PAGE, fake)
     yield System(f"http://127.0.0.1:{server.server_address[1]}", fake)
     server.shutdown()
+
+
+def real_system(request):
+    url = BASE_URL
+    if not url:
+        from support.stack import Stack
+        stack = Stack(request.getfixturevalue("module_start"), request.getfixturevalue("tmp_path_factory").mktemp("page"))
+        stack.settings["gateway"]["frontend-dir"] = PAGE
+        url = stack.start().url
+        request.addfinalizer(stack.close)
+    system = System(url)
+    # The page needs more than two pages of users, and trends that have something to show.
+    for i in range(60 - len(system.call("GET", "/v1/users?pageSize=60").get("users", []))):
+        word = uuid.uuid4().hex[:8]
+        system.create(f"Anna {word.capitalize()}", f"{word}@example.org", labels={"seed": str(i)})
+    for query in ("anna", "nobody-of-this-name"):
+        system.find(query)
+    yield system
+
+
+@pytest.fixture
+def person(system):
+    """A user of this test's own, and the word that finds it."""
+    word = unique("pat")
+    return system.create(f"Pát {word.capitalize()}", f"{word}@example.org", labels={"team": "data"}), word
 
 
 @pytest.fixture

@@ -77,7 +77,7 @@ class FakeApi:
         self.tails = []
         self.requests = []  # (method, path, headers)
         self.analytics_down = False
-        self.lose_next_answer = False  # of the next write: carried out, but the connection breaks
+        self.lose_next_answer = False  # of the next write: carried out, but the answer breaks off
         self.search_delay_s = {}  # query -> seconds
         self.random = random.Random(seed)
 
@@ -373,6 +373,9 @@ class Handler(BaseHTTPRequestHandler):
                     api.answers[key] = (request, (http, user))
             if api.lose_next_answer:
                 api.lose_next_answer = False
+                self.send_response(http)
+                self.send_header("Content-Length", "100")
+                self.end_headers()
                 self.close_connection = True
                 return
         if user:

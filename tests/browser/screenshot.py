@@ -14,7 +14,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-from browser import chromium, set_view
+from chrome import chromium, set_view
 
 SEARCHES = ("anna", "jose", "müller", "garcia", "jhon smith", "anna", "maria", "qwertz", "anna", "jose")
 
