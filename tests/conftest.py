@@ -39,7 +39,8 @@ def pytest_collection_modifyitems(config, items):
     if privileged:
         items[:] = [item for item in items if item not in privileged]
         config.hook.pytest_deselected(items=privileged)
-        print("not run, since they need root: " + ", ".join(item.nodeid for item in privileged))
+        config.pluginmanager.get_plugin("terminalreporter").write_line(
+            "not run, since they need root: " + ", ".join(item.nodeid for item in privileged))
 
 
 @pytest.fixture(scope="session")
