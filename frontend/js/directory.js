@@ -35,11 +35,12 @@ export function startDirectory(onOpen) {
     loading = controller;
     list.setAttribute('aria-busy', 'true');
     const token = append ? nextPageToken : '';
+    const size = keepActive ? Math.max(PAGE_SIZE, shown.length) : PAGE_SIZE;
     const activeId = keepActive ? shown[active]?.id : undefined;
     try {
       const page = query
-        ? await api.search(query, PAGE_SIZE, token, controller.signal)
-        : await api.list(PAGE_SIZE, token, controller.signal);
+        ? await api.search(query, size, token, controller.signal)
+        : await api.list(size, token, controller.signal);
       if (controller.signal.aborted) return;
       failures = 0;
       answered = query;

@@ -92,8 +92,10 @@ export function clearErrors() {
 export function showErrors(violations) {
   const texts = new Map();
   const others = [];
-  for (const { field = '', description = '' } of violations) {
+  for (const { field = '', description: said = '' } of violations) {
     const name = localName(field);
+    const label = /^(?:user\.)?labels[.[]"?(.*?)"?\]?$/.exec(field)?.[1];
+    const description = label === undefined ? said : `“${label}” ${said}`;
     if (!ALL_FIELDS.includes(name)) others.push(field ? `${field}: ${description}` : description);
     else texts.set(name, texts.has(name) ? `${texts.get(name)} ${description}` : description);
   }

@@ -35,9 +35,15 @@ function render() {
 
 let noticeTimer = null;
 
+// What is outside an open dialog is inert, notices too: the box goes where the reader is. A live
+// region is heard only when it is there before its text.
 export function notify(text) {
   const box = byId('notice');
-  box.replaceChildren(el('p', { class: 'notice' }, text));
+  box.replaceChildren();
+  ([...document.querySelectorAll('dialog[open]')].pop() ?? document.body).append(box);
   clearTimeout(noticeTimer);
-  noticeTimer = setTimeout(() => box.replaceChildren(), 6_000);
+  noticeTimer = setTimeout(() => {
+    box.replaceChildren(el('p', { class: 'notice' }, text));
+    noticeTimer = setTimeout(() => box.replaceChildren(), 6_000);
+  }, 50);
 }

@@ -7,7 +7,7 @@ import { kindById } from './kinds.js';
 import { backoff } from './poll.js';
 import { report } from './status.js';
 
-const ROWS = 12;
+const ROWS = 8;
 const DRAW_MS = 250;
 
 export function startTicker() {

@@ -78,24 +78,40 @@ export function startTrends(onSearch) {
   byId('chart-heads').replaceChildren(...['Minute', ...kinds.map((kind) => kind.name), 'All', 'Failed']
     .map((name) => el('th', { scope: 'col' }, name)));
 
+  // Rows are changed in place: whoever stands on one with the keyboard keeps standing there.
   function showSearches(id, answer) {
+    const list = byId(id);
     const searches = answer.searches ?? [];
     const most = Math.max(1, ...searches.map((search) => count(search.count)));
-    byId(id).replaceChildren(...searches.map((search) => {
-      const n = count(search.count);
-      const error = count(search.maxError);
-      const bar = el('span', { class: 'bar', 'aria-hidden': 'true' });
-      bar.style.setProperty('--share', String(n / most));
-      return el('li', {}, el('button', { type: 'button', class: 'search-bar', title: `Search for “${search.query}”`, onclick: () => onSearch(search.query ?? '') },
-        bar,
-        el('span', { class: 'search-text', dir: 'auto' }, search.query ?? ''),
-        el('span', { class: 'search-count' }, formatNumber(n),
-          error ? el('small', { title: `Counted at most ${formatNumber(error)} too often` }, ` ±${formatNumber(error)}`) : null)));
-    }));
+    while (list.children.length > searches.length) list.lastChild.remove();
+    while (list.children.length < searches.length) list.append(searchRow(onSearch));
+    searches.forEach((search, i) => fillSearchRow(list.children[i], search, most));
     byId(`${id}-none`).hidden = searches.length > 0;
     const total = count(answer.total);
     setText(byId(`${id}-total`), total ? `${formatNumber(total)} in 24 h` : '');
   }
 
   return { reload: () => pollers.forEach((poll) => poll()) };
+}
+
+function searchRow(onSearch) {
+  const text = el('span', { class: 'search-text', dir: 'auto' });
+  return el('li', {},
+    el('button', { type: 'button', class: 'search-bar', onclick: () => onSearch(text.textContent) },
+      el('span', { class: 'bar', 'aria-hidden': 'true' }),
+      text,
+      el('span', { class: 'search-count' }, el('span', {}), el('small'))));
+}
+
+function fillSearchRow(row, search, most) {
+  const [bar, text, counted] = row.firstChild.children;
+  const [number, uncertain] = counted.children;
+  const n = count(search.count);
+  const error = count(search.maxError);
+  bar.style.setProperty('--share', String(n / most));
+  setText(text, search.query ?? '');
+  setText(number, formatNumber(n));
+  setText(uncertain, error ? ` ±${formatNumber(error)}` : '');
+  uncertain.title = error ? `Counted at most ${formatNumber(error)} too often` : '';
+  row.firstChild.title = `Search for “${search.query ?? ''}”`;
 }

@@ -109,9 +109,9 @@ class FakeApi:
                 violations.append((f"user.{proto}", "must have at most 100 characters"))
         for key, value in fields.get("labels", {}).items():
             if not re.fullmatch(r"[a-z0-9_.-]{1,63}", key):
-                violations.append(("user.labels", f"the key “{key}” must be 1 to 63 of a-z 0-9 _ . -"))
+                violations.append((f"user.labels[{key}]", "must be 1 to 63 of a-z 0-9 _ . -"))
             if len(value.encode()) > 256:
-                violations.append(("user.labels", f"the value of “{key}” has more than 256 bytes"))
+                violations.append((f"user.labels[{key}]", "has more than 256 bytes"))
         if violations:
             raise Refused(400, "INVALID_ARGUMENT", "The user has invalid fields.", "INVALID_FIELD", violations)
 

@@ -25,7 +25,7 @@ def until_text(driver, selector, wanted):
 
 
 def visible(driver, selector):
-    return any(element.is_displayed() for element in driver.find_elements(By.CSS_SELECTOR, selector))
+    return driver.execute_script("return [...document.querySelectorAll(arguments[0])].some((e) => e.checkVisibility())", selector)
 
 
 def names(driver):

@@ -41,7 +41,7 @@ def main():
     parser.add_argument("--no-typing", action="store_true")
     parser.add_argument("--settle", type=float, default=7.0, help="seconds to wait for events to arrive")
     arguments = parser.parse_args()
-    size = (360, 780) if arguments.phone else (1440, 1130)
+    size = (360, 780) if arguments.phone else (1440, 1400)
     with chromium() as driver:
         set_view(driver, *size, dark=arguments.dark, mobile=arguments.phone, scale=2 if arguments.phone else 1)
         driver.get(arguments.url)

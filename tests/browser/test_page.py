@@ -163,6 +163,8 @@ def test_create_with_a_field_error_then_fixed(page, system):
     keys(page, "team", Keys.TAB, "data")
     css(page, "#save").click()
     until_text(page, "#notice", "was created")
+    assert css(page, "#sheet #notice") and "notice" in page.execute_script(
+        "const r = document.querySelector('.notice').getBoundingClientRect(); return document.elementFromPoint(r.x + 5, r.y + 5).className")
     until_text(page, "#detail-head", "Invited")
     assert "data" in text(page, "#facts")
     created = [user for user in system.find(word) if user["email"] == f"{word}@example.org"]
@@ -184,7 +186,7 @@ def test_bad_label_is_shown_at_the_labels(page, person):
     css(page, "#edit").click()
     css(page, "#add-label").click()
     keys(page, "Not A Key", Keys.TAB, "x", Keys.ENTER)
-    until(page, lambda d: text(d, "#error-labels"), "an error at the labels")
+    until_text(page, "#error-labels", "Not A Key")
     css(page, ".label-row:last-child button").click()
     css(page, "#add-label").click()
     keys(page, "team", Keys.TAB, "other", Keys.ENTER)
@@ -348,6 +350,15 @@ def test_a_top_search_searches(page, system):
     bar.click()
     assert css(page, "#search").get_attribute("value") == wanted
     until(page, lambda d: wanted in text(d, "#no-users-title"), "the search carried out")
+
+
+def test_polling_does_not_take_the_focus_away(page, system):
+    loaded(page)
+    until(page, lambda d: visible(d, "#top-searches .search-bar"), "top searches")
+    page.execute_script("document.querySelector('#top-searches .search-bar').focus()")
+    updated = text(page, "#updated")
+    until(page, lambda d: text(d, "#updated") not in ("", updated), "the next poll")
+    assert page.execute_script("return document.activeElement.className") == "search-bar"
 
 
 def test_ticker_pauses(page, system):
