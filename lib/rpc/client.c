@@ -84,7 +84,7 @@ void rpc_client_free(struct rpc_client *client)
     pthread_mutex_lock(&client->lock);
     client->closing = true;
     for (struct client_call *call = client->calls; call; call = call->next)
-        grpc_call_cancel(call->call, NULL);
+        client_call_cancel(call, NULL);
     while (client->calls)
         pthread_cond_wait(&client->empty, &client->lock);
     pthread_mutex_unlock(&client->lock);
@@ -207,9 +207,32 @@ grpc_op client_op_status(struct client_call *call)
     return op;
 }
 
+void client_call_cancel(struct client_call *call, struct rpc_tag *tag)
+{
+    grpc_call *core = call->call;
+    atomic_store_explicit(&call->cancelled, true, memory_order_relaxed);
+    if (tag)
+        rpc_tag_arm(tag);
+    grpc_call_cancel(core, NULL);
+}
+
+/*
+ * A server of the C core that is shutting down answers a call which crosses its GOAWAY on the wire
+ * with a bare CANCELLED. Nobody on this side has cancelled: the service is not there any more.
+ */
+static bool met_a_shutdown(const struct client_call *call)
+{
+    return call->status == GRPC_STATUS_CANCELLED &&
+           !atomic_load_explicit(&call->cancelled, memory_order_relaxed) &&
+           str_eq(rpc_slice_str(&call->status_text), STR("CANCELLED"));
+}
+
 struct rpc_result client_call_result(const struct client_call *call)
 {
     int code = (int)call->status;
+    if (met_a_shutdown(call))
+        return (struct rpc_result){.code = CODE_UNAVAILABLE,
+                                   .message = STR("the server is shutting down")};
     return (struct rpc_result){
         .code = code >= CODE_OK && code <= CODE_UNAUTHENTICATED ? (enum code)code : CODE_UNKNOWN,
         .message = rpc_slice_str(&call->status_text),

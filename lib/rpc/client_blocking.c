@@ -143,7 +143,7 @@ enum code rpc_stream_finish(struct rpc_blocking_stream *stream, struct error *er
         if (stream->send_failed)
             read_rest(stream);
         else if (!stream->receive_ended)
-            grpc_call_cancel(stream->base.call, NULL);
+            client_call_cancel(&stream->base, NULL);
         wait_for(&stream->status);
         wait_for(&stream->headers);
     }

@@ -17,6 +17,7 @@ struct client_call {
     grpc_metadata_array initial, trailing;
     grpc_status_code status;
     grpc_slice status_text;
+    atomic_bool cancelled;   /* on our side */
     grpc_metadata *metadata; /* what is sent */
     size_t metadata_count;
 };
@@ -36,6 +37,12 @@ struct rpc_client {
  */
 bool client_call_open(struct client_call *call, struct rpc_client *client,
                       const struct rpc_call_options *options);
+
+/*
+ * Ends the call with CANCELLED, unless it has ended. Any thread. `tag` is whose event frees the
+ * call, or NULL when a lock or the caller's own thread keeps it: it orders that behind this.
+ */
+void client_call_cancel(struct client_call *call, struct rpc_tag *tag);
 
 /* Off the list, everything given back. */
 void client_call_close(struct client_call *call);

@@ -134,5 +134,5 @@ struct rpc_stream *rpc_client_open(struct rpc_client *client,
 
 void rpc_stream_cancel(struct rpc_stream *stream)
 {
-    grpc_call_cancel(stream->base.call, NULL);
+    client_call_cancel(&stream->base, &stream->status_tag);
 }

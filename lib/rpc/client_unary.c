@@ -92,7 +92,7 @@ void rpc_client_start(struct rpc_client *client, const struct rpc_call_options *
 
 void rpc_pending_cancel(struct rpc_pending *pending)
 {
-    grpc_call_cancel(pending->base.call, NULL);
+    client_call_cancel(&pending->base, &pending->tag);
 }
 
 /* --- blocking --- */
