@@ -72,8 +72,8 @@ void terminal_draw(struct str text)
     while (row < rows && text.len && str_next(&text, '\n', &line)) {
         if (row++)
             buf_add(&screen, STR("\r\n"));
+        buf_add(&screen, STR("\x1b[K")); /* before the text: behind a full line it takes a column */
         buf_add(&screen, line);
-        buf_add(&screen, STR("\x1b[K"));
     }
     buf_add(&screen, STR("\x1b[J"));
     write_text(buf_str(&screen));
