@@ -1,0 +1,251 @@
+/* The ring's consumer, and the store's sealer. */
+#include "user/emitter.h"
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "user/event_ring.h"
+#include "user/reasons.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <time.h>
+
+enum { FLUSH_EVERY_MS = 400, BATCHES_AT_ONCE = 8, BATCH_BYTES = EVENT_BATCH_BYTES_MAX + 1024 };
+
+struct emitter {
+    struct emitter_options options;
+    struct event_ring *ring;
+    atomic_uint_fast64_t shed;  /* dropped after the ring */
+    atomic_bool hurry;          /* the thread was told already that the ring fills */
+    pthread_mutex_t flush_lock; /* one flush at a time */
+    pthread_mutex_t lock;       /* guards what follows */
+    pthread_cond_t wake;
+    bool stopping, thread_runs;
+    pthread_t thread;
+};
+
+void emitter_put(struct emitter *emitter, const struct event_facts *facts)
+{
+    omnidata_event_v1_Event event;
+    event_make(&event, emitter->options.clock, facts);
+    event_ring_put(emitter->ring, &event);
+    if (event_ring_waiting(emitter->ring) * 2 > event_ring_slots(emitter->ring) &&
+        !atomic_exchange(&emitter->hurry, true)) {
+        pthread_mutex_lock(&emitter->lock);
+        pthread_cond_signal(&emitter->wake);
+        pthread_mutex_unlock(&emitter->lock);
+    }
+}
+
+enum code emitter_admit(struct emitter *emitter, struct error *err)
+{
+    struct store_outbox_stats stats;
+    emitter->options.store->vtable->outbox_stats(emitter->options.store, &stats);
+    if (stats.bytes < emitter->options.outbox_bytes_max)
+        return CODE_OK;
+    error_set(err, CODE_RESOURCE_EXHAUSTED, REASON_OUTBOX_FULL,
+              "too many events wait for the analytics service; reads still work");
+    err->retry_after_ms = 5000;
+    return err->code;
+}
+
+struct store_event emitter_write(struct emitter *emitter, const struct event_facts *facts,
+                                 struct arena *arena)
+{
+    omnidata_event_v1_Event event;
+    struct buf bytes;
+    event_make(&event, emitter->options.clock, facts);
+    buf_init_arena(&bytes, arena, EVENT_BYTES_MAX);
+    event_encode(&bytes, &event);
+    return (struct store_event){buf_str(&bytes), event_hour(&event)};
+}
+
+uint64_t emitter_dropped(const struct emitter *emitter)
+{
+    return event_ring_dropped(emitter->ring) + atomic_load(&emitter->shed);
+}
+
+/* --- flushing --- */
+
+struct flush {
+    struct event_batch open; /* the one being filled */
+    bool is_open;
+    struct store_batch sealed[BATCHES_AT_ONCE];
+    size_t count;
+    struct arena arena;
+};
+
+static void seal_open(struct flush *flush)
+{
+    struct buf body;
+    if (!flush->is_open)
+        return;
+    buf_init_arena(&body, &flush->arena, BATCH_BYTES);
+    event_batch_seal(&flush->open, &body);
+    flush->sealed[flush->count++] =
+        (struct store_batch){flush->open.id, flush->open.hour, flush->open.count, buf_str(&body)};
+    event_batch_clear(&flush->open);
+    flush->is_open = false;
+}
+
+static void drop(struct emitter *emitter, uint64_t events, const char *why)
+{
+    atomic_fetch_add(&emitter->shed, events);
+    log_warn("read_events_dropped", LOG_I("count", events), LOG_C("reason", why));
+}
+
+static void store_sealed(struct emitter *emitter, struct flush *flush)
+{
+    struct store *store = emitter->options.store;
+    struct store_outbox_stats stats;
+    struct error err = {0};
+    uint64_t events = 0;
+    if (!flush->count)
+        return;
+    for (size_t i = 0; i < flush->count; i++)
+        events += flush->sealed[i].count;
+    store->vtable->outbox_stats(store, &stats);
+    if (stats.bytes >= emitter->options.outbox_bytes_max / 5 * 4)
+        drop(emitter, events, "the outbox is nearly full");
+    else if (store->vtable->outbox_add(store, flush->sealed, flush->count, &err) != CODE_OK)
+        drop(emitter, events, err.text);
+    flush->count = 0;
+    arena_reset(&flush->arena);
+}
+
+static void add_event(struct emitter *emitter, struct flush *flush,
+                      const omnidata_event_v1_Event *event)
+{
+    char memory[EVENT_BYTES_MAX];
+    struct buf bytes = {.ptr = memory, .cap = sizeof memory, .max = sizeof memory};
+    int64_t hour = event_hour(event);
+    event_encode(&bytes, event);
+    if (flush->is_open && flush->open.hour == hour &&
+        event_batch_add(&flush->open, buf_str(&bytes)))
+        return;
+    seal_open(flush);
+    if (flush->count == BATCHES_AT_ONCE)
+        store_sealed(emitter, flush);
+    event_batch_init(&flush->open, emitter->options.clock, hour);
+    flush->is_open = true;
+    if (!event_batch_add(&flush->open, buf_str(&bytes)))
+        drop(emitter, 1, "an event is larger than a batch");
+}
+
+/* No more than the ring holds, so that a flush ends under any load. */
+static bool flush_ring(struct emitter *emitter)
+{
+    struct flush *flush = xcalloc(1, sizeof *flush);
+    omnidata_event_v1_Event event;
+    size_t left = event_ring_slots(emitter->ring);
+    bool any = false;
+    atomic_store(&emitter->hurry, false);
+    while (left-- && event_ring_take(emitter->ring, &event)) {
+        add_event(emitter, flush, &event);
+        any = true;
+    }
+    if (flush->is_open && flush->count == BATCHES_AT_ONCE)
+        store_sealed(emitter, flush);
+    seal_open(flush);
+    store_sealed(emitter, flush);
+    arena_clear(&flush->arena);
+    xfree(flush);
+    return any;
+}
+
+static bool seal_writes(struct emitter *emitter)
+{
+    struct store *store = emitter->options.store;
+    struct store_outbox_stats stats;
+    size_t sealed = 0, before;
+    do {
+        struct error err = {0};
+        before = sealed;
+        store->vtable->outbox_stats(store, &stats);
+        if (!stats.unsealed)
+            break;
+        if (store->vtable->outbox_seal(store, &before, &err) != CODE_OK) {
+            log_error("seal_failed", LOG_ERR(&err));
+            break;
+        }
+        sealed += before;
+    } while (before == EVENT_BATCH_EVENTS_MAX);
+    return sealed > 0;
+}
+
+void emitter_flush(struct emitter *emitter)
+{
+    pthread_mutex_lock(&emitter->flush_lock);
+    bool any = flush_ring(emitter);
+    any = seal_writes(emitter) || any;
+    pthread_mutex_unlock(&emitter->flush_lock);
+    if (any && emitter->options.sealed)
+        emitter->options.sealed(emitter->options.argument);
+}
+
+static void *run(void *argument)
+{
+    struct emitter *emitter = argument;
+    for (bool stopping = false; !stopping;) {
+        struct timespec until;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_nsec += FLUSH_EVERY_MS * 1000000L;
+        if (until.tv_nsec >= 1000000000L) {
+            until.tv_nsec -= 1000000000L;
+            until.tv_sec++;
+        }
+        pthread_mutex_lock(&emitter->lock);
+        if (!emitter->stopping && !atomic_load(&emitter->hurry))
+            pthread_cond_timedwait(&emitter->wake, &emitter->lock, &until);
+        stopping = emitter->stopping;
+        pthread_mutex_unlock(&emitter->lock);
+        emitter_flush(emitter);
+    }
+    return NULL;
+}
+
+struct emitter *emitter_new_idle(const struct emitter_options *options)
+{
+    struct emitter *emitter = xcalloc(1, sizeof *emitter);
+    pthread_condattr_t monotonic;
+    emitter->options = *options;
+    emitter->ring = event_ring_new(options->ring_slots);
+    pthread_mutex_init(&emitter->flush_lock, NULL);
+    pthread_mutex_init(&emitter->lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&emitter->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    return emitter;
+}
+
+struct emitter *emitter_new(const struct emitter_options *options)
+{
+    struct emitter *emitter = emitter_new_idle(options);
+    emitter->thread_runs = pthread_create(&emitter->thread, NULL, run, emitter) == 0;
+    if (emitter->thread_runs) {
+        pthread_setname_np(emitter->thread, "emitter");
+        return emitter;
+    }
+    emitter_free(emitter);
+    return NULL;
+}
+
+void emitter_free(struct emitter *emitter)
+{
+    if (!emitter)
+        return;
+    if (emitter->thread_runs) {
+        pthread_mutex_lock(&emitter->lock);
+        emitter->stopping = true;
+        pthread_cond_signal(&emitter->wake);
+        pthread_mutex_unlock(&emitter->lock);
+        pthread_join(emitter->thread, NULL);
+    }
+    event_ring_free(emitter->ring);
+    pthread_cond_destroy(&emitter->wake);
+    pthread_mutex_destroy(&emitter->lock);
+    pthread_mutex_destroy(&emitter->flush_lock);
+    xfree(emitter);
+}
