@@ -13,7 +13,8 @@ $(PAGE_DEPS)/.stamp: frontend/package.json frontend/package-lock.json frontend/.
 	cd $(PAGE_DEPS) && npm ci --ignore-scripts --loglevel=error
 	@touch $@
 
-# The folders are prerequisites so that a file that is taken away goes from the page too.
+# The folders are prerequisites so that a file that is taken away goes from the page too. The page's
+# folder itself stays: a running gateway holds it open.
 $(B)/.frontend.stamp: $(PAGE_FILES) frontend/. frontend/js/. frontend/frontend.mk $(PAGE_DEPS)/.stamp
 	@rm -rf $(PAGE).new
 	@mkdir -p $(PAGE).new/js $(PAGE).new/vendor/inter/files
@@ -26,6 +27,8 @@ $(B)/.frontend.stamp: $(PAGE_FILES) frontend/. frontend/js/. frontend/frontend.m
 		$(PAGE_DEPS)/node_modules/@fontsource-variable/inter/wght.css > $(PAGE).new/vendor/inter/inter.css
 	cp $(PAGE_DEPS)/node_modules/@fontsource-variable/inter/files/*-wght-normal.woff2 $(PAGE).new/vendor/inter/files/
 	cp $(PAGE_DEPS)/node_modules/@fontsource-variable/inter/LICENSE $(PAGE).new/vendor/inter/license.txt
-	@rm -rf $(PAGE)
-	@mv $(PAGE).new $(PAGE)
+	@mkdir -p $(PAGE)
+	@rm -rf $(PAGE)/*
+	@mv $(PAGE).new/* $(PAGE)/
+	@rmdir $(PAGE).new
 	@touch $@
