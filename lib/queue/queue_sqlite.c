@@ -261,7 +261,7 @@ static enum code take_lapsed(struct queue_sqlite *q, int64_t now_ms, size_t max,
 static enum code take_new(struct queue_sqlite *q, size_t max, int64_t until_ms, struct arena *arena,
                           struct queue_message *messages, size_t *count, struct error *err)
 {
-    bool row = true;
+    bool row = false;
     if (*count == max)
         return CODE_OK;
     struct db_stmt *stmt = db_prepare(q->db, NEXT, err);
@@ -269,11 +269,12 @@ static enum code take_new(struct queue_sqlite *q, size_t max, int64_t until_ms, 
         return err->code;
     db_bind_i64(stmt, 1, q->cursor);
     db_bind_i64(stmt, 2, (int64_t)(max - *count));
-    while (db_step(stmt, &row, err) == CODE_OK && row) {
+    enum code code;
+    while ((code = db_step(stmt, &row, err)) == CODE_OK && row) {
         take_row(q, stmt, until_ms, arena, &messages[*count]);
         *count += 1;
     }
-    return row ? err->code : CODE_OK;
+    return code;
 }
 
 /*

@@ -1,0 +1,148 @@
+/* Folding by the C library's Unicode tables (C.UTF-8); steps by a short list of open searches. */
+#include "analytics/searches.h"
+
+#include <locale.h>
+#include <pthread.h>
+#include <string.h>
+#include <wctype.h>
+
+static locale_t unicode;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void make_locale(void)
+{
+    unicode = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+}
+
+/* One code point off the front of valid UTF-8. */
+static uint32_t take_code_point(struct str *text)
+{
+    const uint8_t *at = (const uint8_t *)text->ptr;
+    size_t size = at[0] < 0x80 ? 1 : at[0] < 0xE0 ? 2 : at[0] < 0xF0 ? 3 : 4;
+    uint32_t point = size == 1 ? at[0] : at[0] & (0xFFu >> (size + 1));
+    for (size_t i = 1; i < size; i++)
+        point = point << 6 | (at[i] & 0x3F);
+    *text = str_from(*text, size);
+    return point;
+}
+
+static size_t put_code_point(char *to, uint32_t point)
+{
+    size_t size = point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
+    if (size == 1) {
+        to[0] = (char)point;
+        return 1;
+    }
+    for (size_t i = size - 1; i > 0; i--) {
+        to[i] = (char)(0x80 | (point & 0x3F));
+        point >>= 6;
+    }
+    to[0] = (char)((0xF00u >> size & 0xFFu) | point);
+    return size;
+}
+
+static uint32_t lower(uint32_t point)
+{
+    if (point < 0x80)
+        return point >= 'A' && point <= 'Z' ? point + 32 : point;
+    return unicode ? (uint32_t)towlower_l((wint_t)point, unicode) : point;
+}
+
+static bool is_space(uint32_t point)
+{
+    return point == ' ' || (point >= 9 && point <= 13) || point == 0x85 || point == 0xA0 ||
+           point == 0x1680 || (point >= 0x2000 && point <= 0x200A) || point == 0x2028 ||
+           point == 0x2029 || point == 0x202F || point == 0x205F || point == 0x3000;
+}
+
+size_t searches_fold(struct str text, char to[SEARCHES_TEXT_BYTES])
+{
+    size_t length = 0;
+    bool space = false;
+    pthread_once(&once, make_locale);
+    if (!str_is_utf8(text))
+        return 0;
+    while (text.len) {
+        uint32_t point = take_code_point(&text);
+        char bytes[4];
+        if (is_space(point)) {
+            space = length > 0;
+            continue;
+        }
+        size_t size = put_code_point(bytes, lower(point));
+        if (length + space + size > SEARCHES_TEXT_BYTES)
+            break;
+        if (space)
+            to[length++] = ' ';
+        space = false;
+        memcpy(to + length, bytes, size);
+        length += size;
+    }
+    return length;
+}
+
+static uint32_t caller_of(struct str actor)
+{
+    uint32_t hash = 2166136261u; /* FNV-1a */
+    for (size_t i = 0; i < actor.len; i++)
+        hash = (hash ^ (uint8_t)actor.ptr[i]) * 16777619u;
+    return actor.len && hash ? hash : actor.len ? 1 : 0;
+}
+
+void searches_init(struct searches *searches, struct rollup_delta *delta)
+{
+    searches->delta = delta;
+    searches->count = 0;
+}
+
+static void count_first(struct searches *searches)
+{
+    const struct search *search = &searches->open[0];
+    int64_t time_s = search->time_ms / 1000;
+    int64_t hour_s = time_s - time_s % ROLLUP_HOUR_S;
+    struct str text = {search->text, search->length};
+    sketch_add(rollup_texts(searches->delta, hour_s, ROLLUP_ALL_SEARCHES), text, search->caller);
+    if (search->nothing_found) {
+        sketch_add(rollup_texts(searches->delta, hour_s, ROLLUP_NOTHING_FOUND), text,
+                   search->caller);
+        rollup_add_count(searches->delta, time_s, ROLLUP_KIND_NOTHING_FOUND, 0, 1);
+    }
+    searches->count--;
+    memmove(&searches->open[0], &searches->open[1], searches->count * sizeof *searches->open);
+}
+
+static bool is_step(const struct search *before, const struct search *now)
+{
+    size_t common = before->length < now->length ? before->length : now->length;
+    return before->caller == now->caller && before->length != now->length &&
+           now->time_ms - before->time_ms <= SEARCHES_STEP_MS &&
+           memcmp(before->text, now->text, common) == 0;
+}
+
+void searches_add(struct searches *searches, struct str text, struct str actor, bool nothing_found,
+                  int64_t time_ms)
+{
+    struct search now = {
+        .caller = caller_of(actor), .nothing_found = nothing_found, .time_ms = time_ms};
+    now.length = searches_fold(text, now.text);
+    if (!now.length)
+        return;
+    while (searches->count && (searches->count == SEARCHES_OPEN_MAX ||
+                               time_ms - searches->open[0].time_ms > SEARCHES_STEP_MS))
+        count_first(searches);
+    for (size_t i = searches->count; i-- > 0;) {
+        if (!is_step(&searches->open[i], &now))
+            continue;
+        searches->count--;
+        memmove(&searches->open[i], &searches->open[i + 1],
+                (searches->count - i) * sizeof *searches->open);
+        break;
+    }
+    searches->open[searches->count++] = now;
+}
+
+void searches_finish(struct searches *searches)
+{
+    while (searches->count)
+        count_first(searches);
+}
