@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -41,10 +42,13 @@ enum code listen_check(const char *address, struct error *err)
 {
     struct sockaddr_un path;
     if (!unix_path(address, &path)) {
-        if (port_at(str_of(address)) >= 0)
+        ptrdiff_t at = port_at(str_of(address));
+        uint64_t port;
+        if (at >= 0 && str_to_u64(str_from(str_of(address), (size_t)at), &port) && port <= 65535)
             return CODE_OK;
-        return error_set(err, CODE_FAILED_PRECONDITION, REASON,
-                         "cannot listen on %s: the address has no port", address);
+        return error_set(err, CODE_FAILED_PRECONDITION, REASON, "cannot listen on %s: %s", address,
+                         at < 0 ? "the address has no port"
+                                : "the port is not a number from 0 to 65535");
     }
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     bool answered = fd >= 0 && connect(fd, (struct sockaddr *)&path, sizeof path) == 0;

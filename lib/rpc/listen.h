@@ -4,8 +4,9 @@
 
 /*
  * FAILED_PRECONDITION for what the core would not refuse: an address without a port (it would take
- * 443), and a unix socket on which a server answers (it would take the path away from under it, as
- * it does, rightly, with one that a dead server left behind).
+ * 443), a port above 65535 (it would take what is left of it), and a unix socket on which a server
+ * answers (it would take the path away from under it, as it does, rightly, with one that a dead
+ * server left behind).
  */
 enum code listen_check(const char *address, struct error *err) MUST_CHECK;
 
