@@ -1,0 +1,80 @@
+/* How every answer of the gateway leaves it. */
+#include "gateway/request.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void request_header(struct request *request, struct str name, struct str value)
+{
+    if (request->header_count < REQUEST_HEADERS_MAX)
+        request->headers[request->header_count++] = (struct http_header){name, value};
+}
+
+static bool has_header(const struct request *request, struct str name)
+{
+    for (size_t i = 0; i < request->header_count; i++)
+        if (str_eq(request->headers[i].name, name))
+            return true;
+    return false;
+}
+
+void request_answer(struct request *request, int status, struct str content_type, struct str body)
+{
+    if (content_type.len)
+        request_header(request, STR("Content-Type"), content_type);
+    if (!has_header(request, STR("Cache-Control")))
+        request_header(request, STR("Cache-Control"), STR("no-store"));
+    http_answer(request->exchange, status, request->headers, request->header_count, body);
+}
+
+static enum status_shape shape_of(const struct request *request)
+{
+    struct str accept = http_header_find(request->http, STR("Accept")), piece;
+    while (accept.len && str_next(&accept, ',', &piece)) {
+        ptrdiff_t end = str_find(piece, ';');
+        if (end >= 0)
+            piece.len = (size_t)end;
+        if (str_eq_case(str_trim(piece), STR("application/problem+json")))
+            return STATUS_PROBLEM;
+    }
+    return request->gateway->options.shape;
+}
+
+struct str request_error_body(struct request *request, const struct failure *failure,
+                              struct buf *body)
+{
+    return status_body(failure, shape_of(request), request->gateway->schema, request->arena, body);
+}
+
+enum stage_result request_fail(struct request *request, const struct failure *failure)
+{
+    struct buf body;
+    buf_init_arena(&body, request->arena, 256 << 10);
+    struct str type = request_error_body(request, failure, &body);
+    request->code = failure->code;
+    if (failure->retry_after_s)
+        request_header(
+            request, STR("Retry-After"),
+            str_of(arena_printf(request->arena, "%u", (unsigned)failure->retry_after_s)));
+    if (failure->http_status == 401)
+        request_header(request, STR("WWW-Authenticate"), STR("Bearer error=\"invalid_token\""));
+    request_answer(request, failure->http_status, type, buf_str(&body));
+    return STAGE_ANSWERED;
+}
+
+enum stage_result request_fail_own(struct request *request, int http_status,
+                                   const struct error *err)
+{
+    struct failure failure = status_own(http_status, err);
+    return request_fail(request, &failure);
+}
+
+void request_fail_upstream(struct request *request, const struct rpc_result *result)
+{
+    struct error err;
+    struct failure failure = status_upstream(result, request->if_match, &err);
+    if (!str_eq(failure.message, result->message))
+        snprintf(request->hidden, sizeof request->hidden, "%.*s",
+                 STR_ARG(str_utf8_cut(result->message, sizeof request->hidden - 1)));
+    request_fail(request, &failure);
+}

@@ -1,0 +1,170 @@
+/*
+ * The request message out of everything the caller said: path, query, headers, body. Rules 6-12 of
+ * google.api.http and ProtoJSON; transcode.h does the writing.
+ */
+#include "gateway/request.h"
+
+#include "gateway/conditional.h"
+
+enum { SKIP_MAX = ROUTE_VARIABLES_MAX + 1 };
+
+static const struct endpoint *endpoint_of(const struct request *request)
+{
+    return request->match.route->user;
+}
+
+static enum code add_path(const struct request *request, struct overlay *overlay, struct error *err)
+{
+    const struct route *route = request->match.route;
+    for (size_t i = 0; i < route->variable_count; i++) {
+        const struct route_variable *variable = &route->variables[i];
+        if (overlay_add(overlay, &variable->path, OVERLAY_PATH, variable->dotted,
+                        request->match.values[i], err) != CODE_OK)
+            return err->code;
+    }
+    return CODE_OK;
+}
+
+static enum code add_query(const struct request *request, struct overlay *overlay,
+                           struct error *err)
+{
+    const struct route *route = request->match.route;
+    if (!request->http->query.len)
+        return CODE_OK;
+    if (route->body_all)
+        return error_set(err, CODE_INVALID_ARGUMENT, "INVALID_QUERY",
+                         "This method takes no query parameters: all is in the body.");
+    return overlay_add_query(overlay, request->http->query, route->body_field, err);
+}
+
+static struct str without_quotes(struct str text)
+{
+    if (text.len >= 2 && text.ptr[0] == '"' && text.ptr[text.len - 1] == '"')
+        return (struct str){text.ptr + 1, text.len - 2};
+    return text;
+}
+
+/* Idempotency-Key may be a quoted string, as its draft has it, or bare. */
+static enum code add_idempotency(const struct request *request, struct overlay *overlay,
+                                 struct error *err)
+{
+    const struct endpoint *endpoint = endpoint_of(request);
+    struct str key = http_header_find(request->http, STR("Idempotency-Key"));
+    if (!key.ptr || !endpoint->idempotency.count)
+        return CODE_OK;
+    if (!without_quotes(key).len || http_header_count(request->http, STR("Idempotency-Key")) > 1)
+        return error_field(err, "Idempotency-Key", "must be one text, and not empty");
+    return overlay_add(overlay, &endpoint->idempotency, OVERLAY_HEADER, STR("Idempotency-Key"),
+                       without_quotes(key), err);
+}
+
+static enum code add_if_match(struct request *request, struct overlay *overlay, struct error *err)
+{
+    const struct endpoint *endpoint = endpoint_of(request);
+    struct str header = http_header_find(request->http, STR("If-Match")), etag = {"", 0};
+    if (!header.ptr)
+        return CODE_OK;
+    if (!endpoint->if_match.count)
+        return error_field(err, "If-Match", "is not possible for this method");
+    request->if_match = true;
+    switch (conditional_if_match(header, &etag)) {
+    case CONDITIONAL_ANY:
+        return CODE_OK;
+    case CONDITIONAL_STRONG:
+        return overlay_add(overlay, &endpoint->if_match, OVERLAY_HEADER, STR("If-Match"), etag,
+                           err);
+    case CONDITIONAL_WEAK:
+        return error_set(err, CODE_ABORTED, "ETAG_MISMATCH", "If-Match: a weak tag never matches.");
+    case CONDITIONAL_MANY:
+        return error_field(err, "If-Match", "must be one entity tag");
+    case CONDITIONAL_MALFORMED:
+        break;
+    }
+    return error_field(err, "If-Match", "must be an entity tag in quotes, or *");
+}
+
+/* The part of a dotted path below the body's field, or an empty one. */
+static struct str below_body(const struct schema_path *path, const struct schema_field *body,
+                             struct arena *arena)
+{
+    struct buf text;
+    buf_init_arena(&text, arena, 1024);
+    for (size_t i = 1; i < path->count && path->fields[0] == body; i++) {
+        if (i > 1)
+            buf_add_char(&text, '.');
+        buf_add(&text, path->fields[i]->name);
+    }
+    return buf_str(&text);
+}
+
+/* What identifies the resource, and the etag the change is based on, are no change themselves. */
+static void add_mask(const struct request *request, struct overlay *overlay,
+                     const struct json_value *body)
+{
+    const struct endpoint *endpoint = endpoint_of(request);
+    const struct route *route = request->match.route;
+    struct str skip[SKIP_MAX];
+    size_t count = 0;
+    struct buf mask;
+    if (!endpoint->mask.count || !body || !route->body_field->message ||
+        !str_eq(request->http->method, STR("PATCH")) ||
+        overlay_has(overlay, endpoint->mask.fields[0]))
+        return;
+    for (size_t i = 0; i < route->variable_count; i++)
+        skip[count++] = below_body(&route->variables[i].path, route->body_field, request->arena);
+    skip[count++] = below_body(&endpoint->if_match, route->body_field, request->arena);
+    buf_init_arena(&mask, request->arena, 64 << 10);
+    transcode_mask_of(route->body_field->message, body, skip, count, &mask);
+    overlay_set_message(overlay, endpoint->mask.fields[0], buf_str(&mask));
+}
+
+static enum code read_body(const struct request *request, const struct json_value **json,
+                           struct error *err)
+{
+    const struct route *route = request->match.route;
+    struct json_limits limits = {(size_t)request->gateway->options.limits.body_bytes,
+                                 (int)request->gateway->options.json_depth};
+    *json = NULL;
+    if (!route->body_all && !route->body_field)
+        return CODE_OK;
+    if (!request->http->body.len && route->body_all)
+        return CODE_OK;
+    return json_read(request->arena, request->http->body, limits, json, err);
+}
+
+static enum code write_message(struct request *request, const struct overlay *overlay,
+                               const struct json_value *json, struct error *err)
+{
+    const struct route *route = request->match.route;
+    const struct schema_message *input = route->method->input;
+    buf_init_arena(&request->wire, request->arena,
+                   (size_t)request->gateway->options.message_bytes_max);
+    struct transcode_in in = {request->gateway->schema, request->arena, &request->wire, err};
+    if (route->body_field)
+        return transcode_field_in(&in, input, route->body_field, json, overlay);
+    return transcode_message_in(&in, input, json, overlay, STR(""));
+}
+
+enum stage_result stage_decode(struct request *request)
+{
+    struct error err;
+    struct overlay *overlay = overlay_new(request->arena, request->match.route->method->input);
+    const struct json_value *json = NULL;
+    error_clear(&err);
+    enum code code = add_path(request, overlay, &err);
+    if (code == CODE_OK)
+        code = add_query(request, overlay, &err);
+    if (code == CODE_OK)
+        code = add_idempotency(request, overlay, &err);
+    if (code == CODE_OK)
+        code = add_if_match(request, overlay, &err);
+    if (code == CODE_OK)
+        code = read_body(request, &json, &err);
+    if (code == CODE_OK) {
+        add_mask(request, overlay, json);
+        code = write_message(request, overlay, json, &err);
+    }
+    if (code == CODE_OK)
+        return STAGE_GO;
+    return request_fail_own(request, code == CODE_ABORTED ? 412 : 0, &err);
+}

@@ -1,0 +1,84 @@
+/* A unary call's success as an HTTP answer: status, Location and ETag by the method's policy. */
+#include "gateway/request.h"
+
+#include "base/encode.h"
+#include "gateway/conditional.h"
+
+/* False when it cannot stand between quotes in a header (RFC 9110, etagc). */
+static bool is_etag(struct str text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if ((unsigned char)text.ptr[i] <= ' ' || text.ptr[i] == '"' || text.ptr[i] == 0x7F)
+            return false;
+    return text.len > 0;
+}
+
+/* True when the caller has this version already. */
+static bool add_etag(struct request *request, struct str wire)
+{
+    const struct endpoint *endpoint = request->match.route->user;
+    struct str etag;
+    if (!endpoint->etag.count || !transcode_peek(&endpoint->etag, wire, request->arena, &etag) ||
+        !is_etag(etag))
+        return false;
+    struct str quoted = str_of(arena_printf(request->arena, "\"%.*s\"", STR_ARG(etag)));
+    request_header(request, STR("ETag"), quoted);
+    request_header(request, STR("Cache-Control"), STR("private, no-cache"));
+    struct str wanted = http_header_find(request->http, STR("If-None-Match"));
+    return wanted.ptr && (str_eq(request->http->method, STR("GET")) || request->is_head) &&
+           conditional_matches(wanted, quoted);
+}
+
+/* `/v1/users/{id}` with the response's fields in place of the braces. */
+static void add_location(struct request *request, struct str wire)
+{
+    const struct schema_method *method = request->match.route->method;
+    struct str rest = method->policy.location, text, name, value;
+    struct schema_path path;
+    struct buf location;
+    if (!rest.len)
+        return;
+    buf_init_arena(&location, request->arena, 4096);
+    while (str_next(&rest, '{', &text)) {
+        buf_add(&location, text);
+        if (!rest.ptr || !str_next(&rest, '}', &name))
+            break;
+        if (!schema_path_of(method->output, name, &path) ||
+            !transcode_peek(&path, wire, request->arena, &value))
+            return;
+        encode_percent(&location, value);
+    }
+    if (!location.overflow)
+        request_header(request, STR("Location"), buf_str(&location));
+}
+
+void encode_answer(struct request *request, struct str wire, struct buf *scratch)
+{
+    const struct route *route = request->match.route;
+    const struct schema_policy *policy = &route->method->policy;
+    struct transcode_out to = {request->gateway->schema, scratch, request->arena, false};
+    struct error err;
+    buf_reset(scratch);
+    if (add_etag(request, wire)) {
+        request_answer(request, 304, STR(""), STR(""));
+        return;
+    }
+    add_location(request, wire);
+    if (policy->success_status == 204) {
+        request_answer(request, 204, STR(""), STR(""));
+        return;
+    }
+    error_clear(&err);
+    enum code code =
+        route->response_field
+            ? transcode_field_out(&to, route->method->output, route->response_field, wire, &err)
+            : transcode_message_out(&to, route->method->output, wire, &err);
+    if (code == CODE_OK) {
+        request_answer(request, (int)policy->success_status, STR("application/json"),
+                       buf_str(scratch));
+        return;
+    }
+    struct rpc_result result = {.code = code, .message = str_of(err.text)};
+    request->header_count = request->common_header_count;
+    request_fail_upstream(request, &result);
+}

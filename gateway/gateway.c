@@ -1,0 +1,241 @@
+/*
+ * The pipeline, from start to end, as one list. Requests run through it in their loop's thread up
+ * to the call; the answer is written in the upstream's completion thread.
+ */
+#include "gateway/request.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "gateway/static.h"
+
+#include <string.h>
+#include <time.h>
+
+struct stage {
+    enum stage_result (*run)(struct request *request);
+};
+
+/* When the headers are complete. API key and plan, then sign-in, have their place behind the route:
+ * they need its policy, and must come before anything of the body is read. */
+static const struct stage AT_HEADERS[] = {
+    {stage_identify}, {stage_cors}, {stage_guard}, {stage_probe}, {stage_route}, {stage_media},
+};
+
+/* When the body is complete. */
+static const struct stage AT_BODY[] = {{stage_decode}, {stage_call}};
+
+static int64_t now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static void run_stages(struct request *request, const struct stage *stages, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (stages[i].run(request) == STAGE_ANSWERED)
+            return;
+        request->common_header_count = i < 2 ? request->header_count : request->common_header_count;
+    }
+}
+
+static void on_headers(void *context, struct http_exchange *exchange)
+{
+    struct arena *arena = http_exchange_arena(exchange);
+    struct request *request = arena_alloc(arena, sizeof *request);
+    memset(request, 0, offsetof(struct request, headers));
+    memset((char *)request + offsetof(struct request, header_count), 0,
+           sizeof *request - offsetof(struct request, header_count));
+    request->gateway = context;
+    request->exchange = exchange;
+    request->http = http_exchange_request(exchange);
+    request->arena = arena;
+    request->started_us = now_us();
+    request->is_head = str_eq(request->http->method, STR("HEAD"));
+    pthread_mutex_init(&request->lock, NULL);
+    http_exchange_set_user(exchange, request);
+    run_stages(request, AT_HEADERS, sizeof AT_HEADERS / sizeof *AT_HEADERS);
+}
+
+static void on_request(void *context, struct http_exchange *exchange)
+{
+    (void)context;
+    run_stages(http_exchange_user(exchange), AT_BODY, sizeof AT_BODY / sizeof *AT_BODY);
+}
+
+/* What the engine refuses by itself looks like all other failures. */
+static void on_error_body(void *context, int status, const char *text, struct buf *body,
+                          struct str *content_type)
+{
+    const struct gateway *gateway = context;
+    static const struct {
+        int status;
+        const char *reason;
+    } reasons[] = {
+        {400, "MALFORMED_REQUEST"}, {408, "REQUEST_TIMEOUT"},    {413, "BODY_TOO_LARGE"},
+        {414, "TARGET_TOO_LONG"},   {417, "EXPECTATION_FAILED"}, {431, "HEADERS_TOO_LARGE"},
+        {501, "NOT_IMPLEMENTED"},   {503, "OVERLOADED"},         {505, "HTTP_VERSION"},
+    };
+    const char *reason = NULL;
+    struct error err;
+    for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
+        if (reasons[i].status == status)
+            reason = reasons[i].reason;
+    error_set(&err, status_code_of_http(status), reason, "%s", text);
+    struct failure failure = status_own(status, &err);
+    *content_type = status_body(&failure, gateway->options.shape, NULL, NULL, body);
+}
+
+static void on_finished(void *context, struct http_exchange *exchange, int status,
+                        uint64_t body_bytes, bool aborted)
+{
+    const struct gateway *gateway = context;
+    struct request *request = http_exchange_user(exchange);
+    const struct http_request *http = http_exchange_request(exchange);
+    struct access_line line = {.method = http->method,
+                               .code = str_of(code_name(status_code_of_http(status))),
+                               .peer = http->peer,
+                               .status = status,
+                               .bytes = body_bytes,
+                               .aborted = aborted};
+    if (request) {
+        line.route = request->label;
+        line.request_id = str_of(request->id);
+        line.trace_id = str_of(request->trace.id);
+        line.error = str_of(request->hidden);
+        line.duration_us = now_us() - request->started_us;
+        line.dropped = request->dropped;
+    }
+    if (status < 400 || (request && request->code != CODE_OK))
+        line.code = str_of(code_name(request ? request->code : CODE_OK));
+    access_log_add(gateway->options.access_log, &line);
+    if (request)
+        pthread_mutex_destroy(&request->lock);
+}
+
+/* --- start --- */
+
+static enum code policy_path(const struct schema_method *method,
+                             const struct schema_message *message, struct str dotted,
+                             struct schema_path *path, struct error *err)
+{
+    path->count = 0;
+    if (!dotted.len || schema_path_of(message, dotted, path))
+        return CODE_OK;
+    return error_set(err, CODE_INVALID_ARGUMENT, "INVALID_POLICY", "%.*s: no field '%.*s' in %.*s",
+                     STR_ARG(method->full_path), STR_ARG(dotted), STR_ARG(message->full_name));
+}
+
+/* The request's one field that is a FieldMask: what a PATCH changes. */
+static void find_mask(const struct schema_message *input, struct schema_path *path)
+{
+    path->count = 0;
+    for (uint32_t i = 0; i < input->field_count; i++) {
+        const struct schema_field *field = &input->fields[i];
+        if (field->message && !field->repeated && field->message->well_known == SCHEMA_FIELD_MASK) {
+            path->fields[0] = field;
+            path->count = 1;
+            return;
+        }
+    }
+}
+
+static enum code add_method(struct gateway *gateway, const struct schema_method *method,
+                            struct error *err)
+{
+    struct upstream *upstream = upstreams_find(gateway->upstreams, method->service);
+    if (!upstream || method->policy.access == SCHEMA_ACCESS_INTERNAL)
+        return CODE_OK;
+    struct endpoint *endpoint = arena_alloc0(&gateway->arena, sizeof *endpoint);
+    const struct schema_policy *policy = &method->policy;
+    endpoint->upstream = upstream;
+    find_mask(method->input, &endpoint->mask);
+    if (policy_path(method, method->input, policy->idempotency_field, &endpoint->idempotency,
+                    err) ||
+        policy_path(method, method->input, policy->if_match_field, &endpoint->if_match, err) ||
+        policy_path(method, method->output, policy->etag_field, &endpoint->etag, err))
+        return err->code;
+    for (size_t i = 0; i < method->binding_count; i++)
+        if (route_table_add(gateway->routes, method, &method->bindings[i], endpoint, err) !=
+            CODE_OK)
+            return err->code;
+    return CODE_OK;
+}
+
+static enum code add_routes(struct gateway *gateway, struct error *err)
+{
+    size_t count;
+    const struct schema_method *methods = schema_methods(gateway->schema, &count);
+    for (size_t i = 0; i < count; i++)
+        if (add_method(gateway, &methods[i], err) != CODE_OK)
+            return err->code;
+    return CODE_OK;
+}
+
+static enum code listen_on(struct gateway *gateway, struct error *err)
+{
+    struct http_server_options http = {
+        .address = gateway->options.listen,
+        .threads = gateway->options.threads,
+        .limits = gateway->options.limits,
+        .handler = {gateway, on_headers, on_request, on_error_body, on_finished},
+    };
+    return http_server_start(&http, &gateway->server, err);
+}
+
+static void release(struct gateway *gateway)
+{
+    upstreams_free(gateway->upstreams); /* calls end here, and answer */
+    stream_table_free(gateway->streams);
+    static_free(gateway->files);
+    route_table_free(gateway->routes);
+    schema_free(gateway->schema);
+    arena_clear(&gateway->arena);
+    xfree(gateway);
+}
+
+enum code gateway_start(const struct gateway_options *options, struct gateway **started,
+                        struct error *err)
+{
+    struct gateway *gateway = xcalloc(1, sizeof *gateway);
+    gateway->options = *options;
+    gateway->routes = route_table_new();
+    *started = NULL;
+    enum code code = schema_load(options->descriptor_set, &gateway->schema, err);
+    if (code == CODE_OK)
+        code =
+            upstreams_new(options->upstreams, options->message_bytes_max, &gateway->upstreams, err);
+    if (code == CODE_OK)
+        code = add_routes(gateway, err);
+    if (code == CODE_OK && options->frontend_dir[0])
+        code = static_open(options->frontend_dir, &gateway->files, err);
+    if (code == CODE_OK) {
+        gateway->streams = stream_table_new(options->heartbeat_ms);
+        code = listen_on(gateway, err);
+    }
+    if (code != CODE_OK) {
+        release(gateway);
+        return code;
+    }
+    upstreams_watch(gateway->upstreams, options->health_poll_ms);
+    *started = gateway;
+    return CODE_OK;
+}
+
+int gateway_port(const struct gateway *gateway)
+{
+    return http_server_port(gateway->server);
+}
+
+bool gateway_drain(struct gateway *gateway, int64_t linger_ms, int64_t grace_ms)
+{
+    struct timespec pause = {linger_ms / 1000, linger_ms % 1000 * 1000000};
+    atomic_store(&gateway->draining, true);
+    nanosleep(&pause, NULL);
+    stream_table_drain(gateway->streams);
+    bool clean = http_server_drain(gateway->server, grace_ms);
+    release(gateway);
+    return clean;
+}

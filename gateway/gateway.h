@@ -1,0 +1,45 @@
+/*
+ * The gateway: HTTP requests in, gRPC calls out. gateway.c holds the pipeline as one visible list
+ * of stages; each stage is a file.
+ */
+#pragma once
+#include "base/error.h"
+#include "gateway/access_log.h"
+#include "gateway/status.h"
+#include "http/server.h"
+
+struct gateway;
+
+struct gateway_options {
+    const char *listen;
+    int threads;
+    struct http_limits limits;
+    int64_t json_depth;
+    int64_t message_bytes_max;  /* of an upstream's answer */
+    int64_t deadline_ms;        /* of a call */
+    int64_t stream_deadline_ms; /* of a streaming call */
+    int64_t heartbeat_ms;       /* between signs of life in a stream */
+    int64_t health_poll_ms;
+    struct str upstreams;      /* prefix=target,… */
+    struct str cors_origins;   /* origin,… or `*`; "": none */
+    const char *frontend_dir;  /* "": no files are served */
+    struct str descriptor_set; /* an encoded FileDescriptorSet */
+    enum status_shape shape;
+    struct access_log *access_log; /* may be NULL; must outlive the gateway */
+};
+
+/*
+ * Reads the descriptors, makes the routes, connects, listens. INVALID_ARGUMENT or
+ * FAILED_PRECONDITION naming what is wrong: a setting, a route, a directory, the address.
+ */
+enum code gateway_start(const struct gateway_options *options, struct gateway **gateway,
+                        struct error *err) MUST_CHECK;
+
+/* The port that is listened on. */
+int gateway_port(const struct gateway *gateway);
+
+/*
+ * Says "not ready", goes on serving for `linger_ms`, ends streams, finishes what is under way
+ * within `grace_ms`, frees. True when nothing had to be cut off.
+ */
+bool gateway_drain(struct gateway *gateway, int64_t linger_ms, int64_t grace_ms);

@@ -1,0 +1,56 @@
+/* What is refused before anybody looks for a route, and what a route's body may be. */
+#include "gateway/request.h"
+
+static enum stage_result refuse(struct request *request, int status, const char *reason,
+                                const char *text)
+{
+    struct error err = {0};
+    error_set(&err, status_code_of_http(status), reason, "%s", text);
+    return request_fail_own(request, status, &err);
+}
+
+/* The engine refuses long bodies too; here it is done before, with this request's headers. */
+enum stage_result stage_guard(struct request *request)
+{
+    const struct http_request *http = request->http;
+    uint64_t length;
+    request->common_header_count = request->header_count;
+    if (str_to_u64(http_header_find(http, STR("Content-Length")), &length) &&
+        length > (uint64_t)request->gateway->options.limits.body_bytes)
+        return refuse(request, 413, "BODY_TOO_LARGE", "The body is longer than is taken.");
+    if (http->has_body && http_header_find(http, STR("Content-Encoding")).ptr)
+        return refuse(request, 415, "CONTENT_ENCODING", "Bodies must not be compressed.");
+    return STAGE_GO;
+}
+
+static bool is_json(struct str type)
+{
+    ptrdiff_t semicolon = str_find(type, ';');
+    struct str parameters = semicolon < 0 ? STR("") : str_from(type, (size_t)semicolon + 1), piece;
+    if (semicolon >= 0)
+        type.len = (size_t)semicolon;
+    type = str_trim(type);
+    if (!str_eq_case(type, STR("application/json")) &&
+        !str_eq_case(type, STR("application/merge-patch+json")))
+        return false;
+    while (parameters.len && str_next(&parameters, ';', &piece)) {
+        piece = str_trim(piece);
+        if (piece.len > 8 && str_eq_case((struct str){piece.ptr, 8}, STR("charset=")) &&
+            !str_eq_case(str_from(piece, 8), STR("utf-8")) &&
+            !str_eq_case(str_from(piece, 8), STR("\"utf-8\"")))
+            return false;
+    }
+    return true;
+}
+
+enum stage_result stage_media(struct request *request)
+{
+    const struct route *route = request->match.route;
+    if (!request->http->has_body)
+        return STAGE_GO;
+    if (!route->body_all && !route->body_field)
+        return refuse(request, 400, "BODY_NOT_ALLOWED", "This method takes no body.");
+    if (!is_json(http_header_find(request->http, STR("Content-Type"))))
+        return refuse(request, 415, "CONTENT_TYPE", "The body must be application/json in UTF-8.");
+    return STAGE_GO;
+}

@@ -1,0 +1,201 @@
+/* omni-gateway: settings, signals, and nothing else. */
+#include "base/buf.h"
+#include "base/config.h"
+#include "base/log.h"
+#include "gateway/gateway.h"
+#include "pb/proto.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct settings {
+    const char *listen, *upstreams, *frontend_dir, *cors_origins, *descriptor_set;
+    const char *access_log, *error_shape, *log_level;
+    int64_t threads, deadline, stream_deadline, heartbeat, health_poll, linger, grace;
+    int64_t header_bytes, target_bytes, body_bytes, response_bytes, stream_buffer, json_depth;
+    int64_t connections, in_flight, header_time, body_time, idle_time, write_time;
+};
+
+#define AT(field) offsetof(struct settings, field)
+
+static const struct config_item ITEMS[] = {
+    {"listen", CONFIG_TEXT, AT(listen), "127.0.0.1:8080", 0, 0, 0, "address and port to listen on"},
+    {"upstreams", CONFIG_TEXT, AT(upstreams),
+     "omnidata.user.v1=127.0.0.1:50051,omnidata.event.v1=127.0.0.1:50051,"
+     "omnidata.analytics.v1=127.0.0.1:50052",
+     0, 0, 0, "prefix=target,... : who answers for which services; the longest prefix wins"},
+    {"frontend-dir", CONFIG_TEXT, AT(frontend_dir), "", 0, 0, 0,
+     "folder of files to serve at /; empty: none"},
+    {"cors-origins", CONFIG_TEXT, AT(cors_origins), "", 0, 0, 0,
+     "origins whose pages may call, comma-separated, or *; empty: none"},
+    {"descriptor-set", CONFIG_TEXT, AT(descriptor_set), "", 0, 0, 0,
+     "file with a FileDescriptorSet to serve instead of the built-in one"},
+    {"threads", CONFIG_INT, AT(threads), "1", "1", "64", 0, "event loops"},
+    {"deadline", CONFIG_DURATION, AT(deadline), "10s", "1ms", "10m", 0, "of a call"},
+    {"stream-deadline", CONFIG_DURATION, AT(stream_deadline), "1h", "1s", "7d", 0,
+     "of a streaming call"},
+    {"heartbeat", CONFIG_DURATION, AT(heartbeat), "15s", "100ms", "10m", 0,
+     "longest silence of an event stream"},
+    {"health-poll", CONFIG_DURATION, AT(health_poll), "1s", "50ms", "1m", 0,
+     "how often the upstreams are asked for their health"},
+    {"max-header-bytes", CONFIG_SIZE, AT(header_bytes), "32KiB", "1KiB", "1MiB", 0,
+     "request line and headers; beyond: 431"},
+    {"max-target-bytes", CONFIG_SIZE, AT(target_bytes), "8KiB", "256", "1MiB", 0,
+     "path and query; beyond: 414"},
+    {"max-body-bytes", CONFIG_SIZE, AT(body_bytes), "1MiB", "1KiB", "64MiB", 0,
+     "request body; beyond: 413"},
+    {"max-message-bytes", CONFIG_SIZE, AT(response_bytes), "4MiB", "64KiB", "64MiB", 0,
+     "largest message from or to an upstream"},
+    {"max-json-depth", CONFIG_INT, AT(json_depth), "100", "10", "1000", 0,
+     "objects and arrays within each other"},
+    {"max-connections", CONFIG_INT, AT(connections), "10000", "1", "1000000", 0,
+     "open at once; beyond: 503"},
+    {"max-in-flight", CONFIG_INT, AT(in_flight), "10000", "1", "1000000", 0,
+     "requests at once; beyond: 503"},
+    {"stream-buffer", CONFIG_SIZE, AT(stream_buffer), "1MiB", "4KiB", "64MiB", 0,
+     "unsent bytes of an event stream before it is dropped"},
+    {"header-timeout", CONFIG_DURATION, AT(header_time), "10s", "10ms", "10m", 0,
+     "for a request's headers"},
+    {"body-timeout", CONFIG_DURATION, AT(body_time), "30s", "10ms", "1h", 0,
+     "for a request's body"},
+    {"idle-timeout", CONFIG_DURATION, AT(idle_time), "75s", "10ms", "1h", 0,
+     "of a kept connection without a request"},
+    {"write-timeout", CONFIG_DURATION, AT(write_time), "30s", "10ms", "1h", 0,
+     "without progress in sending"},
+    {"error-shape", CONFIG_CHOICE, AT(error_shape), "google", 0, 0, "google|aws",
+     "error bodies: {\"error\":{...}} or {\"message\":...}"},
+    {"access-log", CONFIG_CHOICE, AT(access_log), "stderr", 0, 0, "stderr|stdout|off",
+     "where a JSON line a request goes"},
+    {"log-level", CONFIG_CHOICE, AT(log_level), "info", 0, 0, "debug|info|warn|error",
+     "least level that is logged"},
+    {"linger", CONFIG_DURATION, AT(linger), "500ms", "0s", "1m", 0,
+     "serving on after SIGTERM, not ready"},
+    {"grace", CONFIG_DURATION, AT(grace), "20s", "0s", "10m", 0,
+     "for requests under way after that"},
+};
+
+static const struct config_program PROGRAM = {
+    "omni-gateway", "HTTP and JSON in front of gRPC services, and the files of the page.", ITEMS,
+    sizeof ITEMS / sizeof *ITEMS};
+
+enum { DESCRIPTOR_BYTES_MAX = 16 << 20, EXIT_WRONG = 2 };
+
+static int refuse(const struct error *err)
+{
+    fprintf(stderr, "omni-gateway: %s\n", err->text);
+    return EXIT_WRONG;
+}
+
+static enum code read_descriptors(const char *path, struct buf *bytes, struct str *set,
+                                  struct error *err)
+{
+    *set = proto_builtin_set();
+    if (!path[0])
+        return CODE_OK;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : 1;
+    while (n > 0) {
+        char *room = buf_reserve(bytes, 64 << 10);
+        n = room ? read(fd, room, 64 << 10) : (errno = EFBIG, -1);
+        if (n > 0)
+            bytes->len += (size_t)n;
+    }
+    int failed = errno;
+    if (fd >= 0)
+        close(fd);
+    *set = buf_str(bytes);
+    if (n < 0)
+        return error_errno(err, CODE_FAILED_PRECONDITION, failed, "--descriptor-set: %s", path);
+    return CODE_OK;
+}
+
+static struct gateway_options options_of(const struct settings *s)
+{
+    struct gateway_options options = {
+        .listen = s->listen,
+        .threads = (int)s->threads,
+        .json_depth = s->json_depth,
+        .message_bytes_max = s->response_bytes,
+        .deadline_ms = s->deadline,
+        .stream_deadline_ms = s->stream_deadline,
+        .heartbeat_ms = s->heartbeat,
+        .health_poll_ms = s->health_poll,
+        .upstreams = str_of(s->upstreams),
+        .cors_origins = str_of(s->cors_origins),
+        .frontend_dir = s->frontend_dir,
+        .shape = strcmp(s->error_shape, "aws") == 0 ? STATUS_AWS : STATUS_GOOGLE,
+    };
+    http_limits_default(&options.limits);
+    options.limits.header_bytes = s->header_bytes;
+    options.limits.target_bytes = s->target_bytes;
+    options.limits.body_bytes = s->body_bytes;
+    options.limits.connections = s->connections;
+    options.limits.in_flight = s->in_flight;
+    options.limits.stream_buffer_bytes = s->stream_buffer;
+    options.limits.header_ms = s->header_time;
+    options.limits.body_ms = s->body_time;
+    options.limits.idle_ms = s->idle_time;
+    options.limits.write_ms = s->write_time;
+    return options;
+}
+
+/* Threads inherit the mask, so that only this one is interrupted. */
+static void block_signals(sigset_t *signals)
+{
+    sigemptyset(signals);
+    sigaddset(signals, SIGTERM);
+    sigaddset(signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static void log_listening(const char *address, int port)
+{
+    char host[128], text[160];
+    const char *colon = strrchr(address, ':');
+    snprintf(host, sizeof host, "%.*s", colon ? (int)(colon - address) : 0, address);
+    snprintf(text, sizeof text, "%s:%d", host, port);
+    log_info("listening", LOG_C("address", text), LOG_I("port", port));
+}
+
+int main(int argc, char **argv)
+{
+    struct settings settings;
+    struct error err = {0};
+    struct gateway *gateway;
+    enum log_level level = LOG_INFO;
+    sigset_t signals;
+    struct buf descriptors;
+    int caught;
+    config_read_or_exit(&PROGRAM, argc, argv, &settings);
+    log_level_parse(str_of(settings.log_level), &level);
+    log_init("omni-gateway", level);
+    block_signals(&signals);
+    buf_init(&descriptors, DESCRIPTOR_BYTES_MAX);
+    struct gateway_options options = options_of(&settings);
+    if (read_descriptors(settings.descriptor_set, &descriptors, &options.descriptor_set, &err)) {
+        buf_clear(&descriptors);
+        return refuse(&err);
+    }
+    if (strcmp(settings.access_log, "off") != 0)
+        options.access_log = access_log_new(
+            strcmp(settings.access_log, "stdout") == 0 ? STDOUT_FILENO : STDERR_FILENO,
+            "omni-gateway");
+    bool started = gateway_start(&options, &gateway, &err) == CODE_OK;
+    buf_clear(&descriptors); /* the tables hold what they need */
+    if (started) {
+        log_listening(settings.listen, gateway_port(gateway));
+        sigwait(&signals, &caught);
+        log_info("draining", LOG_C("signal", strsignal(caught)));
+        bool clean = gateway_drain(gateway, settings.linger, settings.grace);
+        log_info("stopped", LOG_B("clean", clean));
+    }
+    access_log_free(options.access_log);
+    return started ? 0 : refuse(&err);
+}

@@ -1,0 +1,46 @@
+/* /healthz: the process answers. /readyz: it and all its upstreams can do their work. */
+#include "gateway/request.h"
+
+#include "base/json_out.h"
+
+static void answer_ready(struct request *request)
+{
+    struct gateway *gateway = request->gateway;
+    struct buf body;
+    bool draining = atomic_load(&gateway->draining);
+    bool ready = !draining && upstreams_healthy(gateway->upstreams);
+    buf_init_arena(&body, request->arena, 64 << 10);
+    struct json_out json = json_out_to(&body);
+    json_object_begin(&json);
+    json_key(&json, STR("status"));
+    json_string(&json, ready ? STR("ready") : STR("not_ready"));
+    json_key(&json, STR("draining"));
+    json_bool(&json, draining);
+    json_key(&json, STR("upstreams"));
+    upstreams_describe(gateway->upstreams, &json);
+    json_object_end(&json);
+    if (!ready)
+        request_header(request, STR("Retry-After"), STR("1"));
+    request_answer(request, ready ? 200 : 503, STR("application/json"), buf_str(&body));
+}
+
+enum stage_result stage_probe(struct request *request)
+{
+    struct str path = request->http->path;
+    bool health = str_eq(path, STR("/healthz"));
+    if (!health && !str_eq(path, STR("/readyz")))
+        return STAGE_GO;
+    request->label = health ? STR("/healthz") : STR("/readyz");
+    if (!str_eq(request->http->method, STR("GET")) && !request->is_head) {
+        struct error err = {0};
+        error_set(&err, CODE_UNIMPLEMENTED, "METHOD_NOT_ALLOWED",
+                  "Only GET and HEAD are answered.");
+        request_header(request, STR("Allow"), STR("GET, HEAD"));
+        return request_fail_own(request, 405, &err);
+    }
+    if (health)
+        request_answer(request, 200, STR("application/json"), STR("{\"status\":\"ok\"}"));
+    else
+        answer_ready(request);
+    return STAGE_ANSWERED;
+}

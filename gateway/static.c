@@ -1,0 +1,156 @@
+/*
+ * The files in a small table under one lock; an answer is copied out while it is held. A file that
+ * was looked at long ago is compared with the disk first.
+ */
+#include "gateway/static.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/encode.h"
+#include "gateway/conditional.h"
+#include "gateway/static_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <unistd.h>
+
+enum { FILES_MAX = 1024, LOOK_AGAIN_MS = 200, PATH_BYTES_MAX = 1024 };
+
+struct static_files {
+    int directory;
+    pthread_mutex_t lock; /* for all below */
+    struct static_file *files[FILES_MAX];
+    size_t count;
+};
+
+enum code static_open(const char *directory, struct static_files **files, struct error *err)
+{
+    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    *files = NULL;
+    if (fd < 0)
+        return error_errno(err, CODE_FAILED_PRECONDITION, errno, "--frontend-dir: %s", directory);
+    *files = xcalloc(1, sizeof **files);
+    (*files)->directory = fd;
+    pthread_mutex_init(&(*files)->lock, NULL);
+    return CODE_OK;
+}
+
+void static_free(struct static_files *files)
+{
+    if (!files)
+        return;
+    for (size_t i = 0; i < files->count; i++)
+        static_file_free(files->files[i]);
+    close(files->directory);
+    pthread_mutex_destroy(&files->lock);
+    xfree(files);
+}
+
+static void forget(struct static_files *files, size_t index)
+{
+    static_file_free(files->files[index]);
+    files->files[index] = files->files[--files->count];
+}
+
+/* The file as it is on the disk now or was a moment ago; NULL when there is none. Under the lock.
+ */
+static struct static_file *find(struct static_files *files, struct str path)
+{
+    int64_t now = clock_mono_ms(clock_real());
+    size_t index = 0;
+    struct stat about;
+    while (index < files->count && !str_eq(str_of(files->files[index]->path), path))
+        index++;
+    struct static_file *file = index < files->count ? files->files[index] : NULL;
+    if (file && now - file->checked_ms < LOOK_AGAIN_MS)
+        return file;
+    int fd = static_file_open(files->directory, path, &about);
+    if (!file || fd < 0 || !static_file_same(file, &about)) {
+        if (file)
+            forget(files, index);
+        if (files->count == FILES_MAX)
+            forget(files, 0);
+        file = fd < 0 ? NULL : static_file_read(fd, path, &about);
+        if (file)
+            files->files[files->count++] = file;
+    }
+    if (fd >= 0)
+        close(fd);
+    if (file)
+        file->checked_ms = now;
+    return file;
+}
+
+/* The path below the directory: decoded once, "/" is index.html. False for what cannot be one. */
+static bool decode_path(struct http_exchange *exchange, struct str *path)
+{
+    struct str raw = http_exchange_request(exchange)->path;
+    struct buf decoded;
+    if (raw.len < 1 || raw.len > PATH_BYTES_MAX || raw.ptr[0] != '/')
+        return false;
+    buf_init_arena(&decoded, http_exchange_arena(exchange), PATH_BYTES_MAX + sizeof "index.html");
+    if (!decode_percent(&decoded, str_from(raw, 1), false))
+        return false;
+    if (!decoded.len || decoded.ptr[decoded.len - 1] == '/')
+        buf_add(&decoded, STR("index.html"));
+    *path = buf_str(&decoded);
+    return true;
+}
+
+bool static_exists(struct static_files *files, struct http_exchange *exchange)
+{
+    struct str path;
+    if (!decode_path(exchange, &path))
+        return false;
+    pthread_mutex_lock(&files->lock);
+    bool exists = find(files, path) != NULL;
+    pthread_mutex_unlock(&files->lock);
+    return exists;
+}
+
+static void add(struct http_header *headers, size_t *count, struct str name, struct str value)
+{
+    headers[(*count)++] = (struct http_header){name, value};
+}
+
+static void add_security(struct http_header *headers, size_t *count)
+{
+    add(headers, count, STR("Content-Security-Policy"),
+        STR("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+            "font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; "
+            "form-action 'self'; frame-ancestors 'none'"));
+    add(headers, count, STR("Referrer-Policy"), STR("no-referrer"));
+    add(headers, count, STR("Cross-Origin-Opener-Policy"), STR("same-origin"));
+}
+
+bool static_answer(struct static_files *files, struct http_exchange *exchange,
+                   struct http_header *headers, size_t count, int *status)
+{
+    const struct http_request *request = http_exchange_request(exchange);
+    struct str path;
+    if (!decode_path(exchange, &path))
+        return false;
+    pthread_mutex_lock(&files->lock);
+    const struct static_file *file = find(files, path);
+    if (file) {
+        bool gzip =
+            file->gzip.len &&
+            conditional_accepts(http_header_find(request, STR("Accept-Encoding")), STR("gzip"));
+        struct str etag = str_of(gzip ? file->gzip_etag : file->etag);
+        struct str wanted = http_header_find(request, STR("If-None-Match"));
+        *status = wanted.ptr && conditional_matches(wanted, etag) ? 304 : 200;
+        add(headers, &count, STR("Content-Type"), str_of(file->type));
+        add(headers, &count, STR("ETag"), etag);
+        add(headers, &count, STR("Cache-Control"), STR("no-cache"));
+        if (file->gzip.len)
+            add(headers, &count, STR("Vary"), STR("Accept-Encoding"));
+        if (gzip)
+            add(headers, &count, STR("Content-Encoding"), STR("gzip"));
+        add_security(headers, &count);
+        http_answer(exchange, *status, headers, count,
+                    *status == 304 ? STR("") : buf_str(gzip ? &file->gzip : &file->plain));
+    }
+    pthread_mutex_unlock(&files->lock);
+    return file != NULL;
+}

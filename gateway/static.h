@@ -1,0 +1,25 @@
+/*
+ * The files of one directory over HTTP: strong ETags, gzip made once, types by name, security
+ * headers. Files are kept in memory and looked at again for changes, so an edit is seen at once.
+ * Nothing outside of the directory can be reached: no "..", no links, no hidden files.
+ */
+#pragma once
+#include "base/error.h"
+#include "http/server.h"
+
+struct static_files;
+
+/* FAILED_PRECONDITION naming the directory when it cannot be opened. */
+enum code static_open(const char *directory, struct static_files **files,
+                      struct error *err) MUST_CHECK;
+void static_free(struct static_files *files);
+
+/*
+ * Answers GET or HEAD for a file, adding to `headers` (HTTP_HEADERS_MAX long, `count` used). False
+ * when there is no such file: nothing has been answered. *status is what was. Thread-safe.
+ */
+bool static_answer(struct static_files *files, struct http_exchange *exchange,
+                   struct http_header *headers, size_t count, int *status);
+
+/* True when a path names a file of the directory. Thread-safe. */
+bool static_exists(struct static_files *files, struct http_exchange *exchange);

@@ -1,0 +1,232 @@
+/* The one place where gRPC's codes become HTTP. */
+#include "gateway/status.h"
+
+#include "base/json_out.h"
+#include "gateway/transcode.h"
+#include "gateway/wire.h"
+#include "http/http.h"
+
+#include <string.h>
+
+int status_of_code(enum code code)
+{
+    static const int table[] = {
+        [CODE_OK] = 200,
+        [CODE_CANCELLED] = 499,
+        [CODE_UNKNOWN] = 500,
+        [CODE_INVALID_ARGUMENT] = 400,
+        [CODE_DEADLINE_EXCEEDED] = 504,
+        [CODE_NOT_FOUND] = 404,
+        [CODE_ALREADY_EXISTS] = 409,
+        [CODE_PERMISSION_DENIED] = 403,
+        [CODE_RESOURCE_EXHAUSTED] = 429,
+        [CODE_FAILED_PRECONDITION] = 400,
+        [CODE_ABORTED] = 409,
+        [CODE_OUT_OF_RANGE] = 400,
+        [CODE_UNIMPLEMENTED] = 501,
+        [CODE_INTERNAL] = 500,
+        [CODE_UNAVAILABLE] = 503,
+        [CODE_DATA_LOSS] = 500,
+        [CODE_UNAUTHENTICATED] = 401,
+    };
+    return (size_t)code < sizeof table / sizeof *table ? table[code] : 500;
+}
+
+enum code status_code_of_http(int http_status)
+{
+    switch (http_status) {
+    case 401:
+        return CODE_UNAUTHENTICATED;
+    case 403:
+        return CODE_PERMISSION_DENIED;
+    case 404:
+        return CODE_NOT_FOUND;
+    case 408:
+        return CODE_DEADLINE_EXCEEDED;
+    case 409:
+        return CODE_ABORTED;
+    case 412:
+        return CODE_FAILED_PRECONDITION;
+    case 429:
+        return CODE_RESOURCE_EXHAUSTED;
+    case 405:
+    case 501:
+    case 505:
+        return CODE_UNIMPLEMENTED;
+    case 503:
+        return CODE_UNAVAILABLE;
+    case 504:
+        return CODE_DEADLINE_EXCEEDED;
+    default:
+        return http_status >= 500 ? CODE_INTERNAL : CODE_INVALID_ARGUMENT;
+    }
+}
+
+static uint32_t retry_after(int http_status, uint32_t milliseconds)
+{
+    if (milliseconds)
+        return (milliseconds + 999) / 1000;
+    return http_status == 429 || http_status == 503 ? 1 : 0;
+}
+
+struct failure status_own(int http_status, const struct error *err)
+{
+    if (!http_status)
+        http_status = status_of_code(err->code);
+    return (struct failure){
+        .http_status = http_status,
+        .code = err->code,
+        .message = str_of(err->text),
+        .err = err,
+        .retry_after_s = retry_after(http_status, err->retry_after_ms),
+    };
+}
+
+/* What is said instead of an upstream's own words; NULL: they may be seen. */
+static const char *instead(enum code code, bool has_details)
+{
+    switch (code) {
+    case CODE_UNKNOWN:
+    case CODE_INTERNAL:
+    case CODE_DATA_LOSS:
+        return "The service failed; the request id helps to find out why.";
+    case CODE_UNAVAILABLE:
+        return has_details ? NULL : "The service cannot be reached right now; try again.";
+    case CODE_DEADLINE_EXCEEDED:
+        return has_details ? NULL : "The service did not answer in time.";
+    case CODE_CANCELLED:
+        return has_details ? NULL : "The request was cancelled.";
+    default:
+        return NULL;
+    }
+}
+
+struct failure status_upstream(const struct rpc_result *result, bool if_match, struct error *err)
+{
+    error_clear(err);
+    rpc_result_error(result, err);
+    const char *words = instead(result->code, result->details.len > 0);
+    struct failure failure = {.http_status = status_of_code(result->code),
+                              .code = result->code,
+                              .message = result->message,
+                              .details = result->details,
+                              .err = err};
+    if (words) {
+        failure.message = str_of(words);
+        failure.details = (struct str){"", 0};
+        err->reason[0] = '\0';
+        err->field_count = 0;
+    }
+    if (if_match && result->code == CODE_ABORTED && strcmp(err->reason, "ETAG_MISMATCH") == 0)
+        failure.http_status = 412;
+    if (strcmp(err->reason, "IDEMPOTENCY_KEY_REUSED") == 0)
+        failure.http_status = 422;
+    failure.retry_after_s = retry_after(failure.http_status, err->retry_after_ms);
+    return failure;
+}
+
+/* --- details --- */
+
+static void own_details(const struct error *err, struct json_out *json)
+{
+    if (!err)
+        return;
+    if (err->reason[0]) {
+        json_object_begin(json);
+        json_key(json, STR("@type"));
+        json_string(json, STR("type.googleapis.com/google.rpc.ErrorInfo"));
+        json_key(json, STR("reason"));
+        json_string(json, str_of(err->reason));
+        json_key(json, STR("domain"));
+        json_string(json, STR("omnidata"));
+        json_object_end(json);
+    }
+    if (!err->field_count)
+        return;
+    json_object_begin(json);
+    json_key(json, STR("@type"));
+    json_string(json, STR("type.googleapis.com/google.rpc.BadRequest"));
+    json_key(json, STR("fieldViolations"));
+    json_array_begin(json);
+    for (uint32_t i = 0; i < err->field_count; i++) {
+        json_object_begin(json);
+        json_key(json, STR("field"));
+        json_string(json, str_of(err->fields[i].path));
+        json_key(json, STR("description"));
+        json_string(json, str_of(err->fields[i].text));
+        json_object_end(json);
+    }
+    json_array_end(json);
+    json_object_end(json);
+}
+
+/* google.rpc.Status.details is field 3; what cannot be shown, or must not, is left out. */
+static void upstream_details(struct str status, const struct schema *schema, struct arena *arena,
+                             struct json_out *json)
+{
+    const struct schema_message *any = schema_find_message(schema, STR("google.protobuf.Any"));
+    struct wire_record record;
+    struct error err = {0};
+    while (any && wire_next(&status, &record) == WIRE_RECORD) {
+        if (record.number != 3 || record.type != WIRE_BYTES)
+            continue;
+        struct buf text;
+        buf_init_arena(&text, arena, 64 << 10);
+        struct transcode_out to = {schema, &text, arena, true};
+        if (transcode_message_out(&to, any, record.bytes, &err) != CODE_OK ||
+            str_starts(buf_str(&text),
+                       STR("{\"@type\":\"type.googleapis.com/google.rpc.DebugInfo")))
+            continue;
+        json_raw(json, buf_str(&text));
+    }
+}
+
+static void details(const struct failure *failure, const struct schema *schema, struct arena *arena,
+                    struct json_out *json)
+{
+    json_array_begin(json);
+    if (failure->details.len && schema)
+        upstream_details(failure->details, schema, arena, json);
+    else
+        own_details(failure->err, json);
+    json_array_end(json);
+}
+
+/* --- bodies --- */
+
+static void member(struct json_out *json, struct str key, struct str text)
+{
+    json_key(json, key);
+    json_string(json, text);
+}
+
+struct str status_body(const struct failure *failure, enum status_shape shape,
+                       const struct schema *schema, struct arena *arena, struct buf *out)
+{
+    struct json_out json = json_out_to(out);
+    json_object_begin(&json);
+    if (shape == STATUS_AWS) {
+        member(&json, STR("message"), failure->message);
+    } else if (shape == STATUS_PROBLEM) {
+        member(&json, STR("type"), STR("about:blank"));
+        member(&json, STR("title"), str_of(http_reason(failure->http_status)));
+        json_key(&json, STR("status"));
+        json_i64(&json, failure->http_status);
+        member(&json, STR("detail"), failure->message);
+        member(&json, STR("code"), str_of(code_name(failure->code)));
+        json_key(&json, STR("details"));
+        details(failure, schema, arena, &json);
+    } else {
+        json_key(&json, STR("error"));
+        json_object_begin(&json);
+        json_key(&json, STR("code"));
+        json_i64(&json, failure->http_status);
+        member(&json, STR("message"), failure->message);
+        member(&json, STR("status"), str_of(code_name(failure->code)));
+        json_key(&json, STR("details"));
+        details(failure, schema, arena, &json);
+        json_object_end(&json);
+    }
+    json_object_end(&json);
+    return shape == STATUS_PROBLEM ? STR("application/problem+json") : STR("application/json");
+}

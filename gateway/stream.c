@@ -1,0 +1,288 @@
+/*
+ * Server-streaming methods as server-sent events (the HTML standard, section 9.2): each message is
+ * a `data:` line of JSON, a failure is `event: error` with the usual error body, a comment comes
+ * when nothing else did for a while.
+ *
+ * The answer begins with the first message, or a moment after the call; what fails before that is
+ * an ordinary error with its status. A reader who does not keep up fills the engine's bounded
+ * buffer, then the stream is dropped, and the upstream call cancelled.
+ */
+#include "gateway/request.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+
+#include <errno.h>
+#include <time.h>
+
+enum { BEGIN_AFTER_MS = 250, TICK_MS = 100 };
+
+struct stream {
+    struct request *request;
+    struct rpc_stream *rpc;
+    struct arena arena;    /* for one message at a time */
+    pthread_mutex_t write; /* for all below: the upstream's thread and the ticker write */
+    bool begun, broken;
+    int64_t opened_ms, wrote_ms;
+    struct stream *next, **link; /* in the table, under its lock */
+};
+
+struct stream_table {
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    struct stream *first;
+    bool draining, stop;
+    int64_t heartbeat_ms;
+    pthread_t ticker;
+    bool ticking;
+};
+
+void stream_cancel(struct stream *stream)
+{
+    rpc_stream_cancel(stream->rpc);
+}
+
+/* --- writing, under stream->write --- */
+
+static void begin(struct stream *stream)
+{
+    struct request *request = stream->request;
+    stream->begun = true;
+    request_header(request, STR("Content-Type"), STR("text/event-stream"));
+    request_header(request, STR("Cache-Control"), STR("no-store"));
+    request_header(request, STR("X-Accel-Buffering"), STR("no"));
+    http_stream_begin(request->exchange, 200, request->headers, request->header_count);
+}
+
+static void add(struct stream *stream, struct str bytes)
+{
+    if (stream->broken)
+        return;
+    if (!stream->begun)
+        begin(stream);
+    stream->wrote_ms = clock_mono_ms(clock_real());
+    stream->broken = !http_stream_write(stream->request->exchange, bytes);
+}
+
+/* --- the ticker --- */
+
+static void tick(struct stream *stream, int64_t now, int64_t heartbeat_ms)
+{
+    pthread_mutex_lock(&stream->write);
+    if (!stream->broken && (stream->begun ? now - stream->wrote_ms >= heartbeat_ms
+                                          : now - stream->opened_ms >= BEGIN_AFTER_MS)) {
+        add(stream, STR(":\n\n"));
+        if (stream->broken)
+            rpc_stream_cancel(stream->rpc);
+    }
+    pthread_mutex_unlock(&stream->write);
+}
+
+static void *run(void *argument)
+{
+    struct stream_table *table = argument;
+    struct timespec until;
+    pthread_mutex_lock(&table->lock);
+    while (!table->stop) {
+        if (!table->first) {
+            pthread_cond_wait(&table->wake, &table->lock);
+            continue;
+        }
+        int64_t now = clock_mono_ms(clock_real());
+        for (struct stream *stream = table->first; stream; stream = stream->next)
+            tick(stream, now, table->heartbeat_ms);
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_nsec += TICK_MS * 1000000;
+        if (until.tv_nsec >= 1000000000) {
+            until.tv_sec++;
+            until.tv_nsec -= 1000000000;
+        }
+        while (!table->stop &&
+               pthread_cond_timedwait(&table->wake, &table->lock, &until) != ETIMEDOUT)
+            ;
+    }
+    pthread_mutex_unlock(&table->lock);
+    return NULL;
+}
+
+struct stream_table *stream_table_new(int64_t heartbeat_ms)
+{
+    struct stream_table *table = xcalloc(1, sizeof *table);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_mutex_init(&table->lock, NULL);
+    pthread_cond_init(&table->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    table->heartbeat_ms = heartbeat_ms;
+    table->ticking = pthread_create(&table->ticker, NULL, run, table) == 0;
+    if (table->ticking)
+        pthread_setname_np(table->ticker, "streams");
+    return table;
+}
+
+void stream_table_drain(struct stream_table *table)
+{
+    pthread_mutex_lock(&table->lock);
+    table->draining = true;
+    for (struct stream *stream = table->first; stream; stream = stream->next)
+        rpc_stream_cancel(stream->rpc);
+    pthread_mutex_unlock(&table->lock);
+}
+
+void stream_table_free(struct stream_table *table)
+{
+    if (!table)
+        return;
+    pthread_mutex_lock(&table->lock);
+    table->stop = true;
+    pthread_cond_signal(&table->wake);
+    pthread_mutex_unlock(&table->lock);
+    if (table->ticking)
+        pthread_join(table->ticker, NULL);
+    pthread_cond_destroy(&table->wake);
+    pthread_mutex_destroy(&table->lock);
+    xfree(table);
+}
+
+/* True when the gateway is going away. */
+static bool enter(struct stream_table *table, struct stream *stream)
+{
+    pthread_mutex_lock(&table->lock);
+    stream->next = table->first;
+    stream->link = &table->first;
+    if (table->first)
+        table->first->link = &stream->next;
+    table->first = stream;
+    bool draining = table->draining;
+    pthread_cond_signal(&table->wake);
+    pthread_mutex_unlock(&table->lock);
+    return draining;
+}
+
+static bool leave(struct stream_table *table, struct stream *stream)
+{
+    pthread_mutex_lock(&table->lock);
+    *stream->link = stream->next;
+    if (stream->next)
+        stream->next->link = stream->link;
+    bool draining = table->draining;
+    pthread_mutex_unlock(&table->lock);
+    return draining;
+}
+
+/* --- what the upstream says, in its completion thread --- */
+
+/* The end of a failed stream, for those who have seen it begin. */
+static void add_error(struct stream *stream, const struct failure *failure, struct buf *scratch)
+{
+    struct buf body;
+    buf_init_arena(&body, &stream->arena, 256 << 10);
+    status_body(failure, stream->request->gateway->options.shape, stream->request->gateway->schema,
+                &stream->arena, &body);
+    buf_reset(scratch);
+    buf_add(scratch, STR("event: error\ndata: "));
+    buf_add(scratch, buf_str(&body));
+    buf_add(scratch, STR("\n\n"));
+    stream->request->code = failure->code;
+    add(stream, buf_str(scratch));
+}
+
+static struct buf *scratch_of(const struct stream *stream)
+{
+    const struct endpoint *endpoint = stream->request->match.route->user;
+    return &endpoint->upstream->scratch;
+}
+
+static bool on_message(void *argument, struct str message)
+{
+    struct stream *stream = argument;
+    struct request *request = stream->request;
+    const struct route *route = request->match.route;
+    struct buf *scratch = scratch_of(stream);
+    struct error err;
+    error_clear(&err);
+    buf_reset(scratch);
+    buf_add(scratch, STR("data: "));
+    struct transcode_out to = {request->gateway->schema, scratch, &stream->arena, false};
+    enum code code =
+        route->response_field
+            ? transcode_field_out(&to, route->method->output, route->response_field, message, &err)
+            : transcode_message_out(&to, route->method->output, message, &err);
+    buf_add(scratch, STR("\n\n"));
+    pthread_mutex_lock(&stream->write);
+    if (code == CODE_OK) {
+        add(stream, buf_str(scratch));
+    } else {
+        struct rpc_result result = {.code = code, .message = str_of(err.text)};
+        struct failure failure = status_upstream(&result, false, &err);
+        add_error(stream, &failure, scratch);
+        stream->broken = true;
+    }
+    bool more = !stream->broken;
+    pthread_mutex_unlock(&stream->write);
+    arena_reset(&stream->arena);
+    if (!more)
+        rpc_stream_cancel(stream->rpc);
+    return more;
+}
+
+static void on_done(void *argument, const struct rpc_result *result)
+{
+    struct stream *stream = argument;
+    struct request *request = stream->request;
+    struct http_exchange *exchange = request->exchange;
+    bool draining = leave(request->gateway->streams, stream);
+    struct rpc_result ending = {.code = CODE_UNAVAILABLE,
+                                .message = STR("The gateway is going away; connect again.")};
+    struct error err;
+    pthread_mutex_lock(&request->lock);
+    request->over = true;
+    bool gone = request->gone;
+    pthread_mutex_unlock(&request->lock);
+    pthread_mutex_lock(&stream->write); /* the ticker may have begun the answer a moment ago */
+    bool begun = stream->begun || result->code == CODE_OK;
+    request->dropped = stream->broken && !gone && request->code == CODE_OK;
+    if (result->code != CODE_OK && begun && !gone) {
+        struct failure failure = status_upstream(draining ? &ending : result, false, &err);
+        add_error(stream, &failure, scratch_of(stream));
+    }
+    if (begun && !stream->begun)
+        begin(stream);
+    pthread_mutex_unlock(&stream->write);
+    pthread_mutex_destroy(&stream->write);
+    arena_clear(&stream->arena);
+    if (begun)
+        http_stream_end(exchange);
+    else
+        request_fail_upstream(request, draining ? &ending : result);
+}
+
+static const struct rpc_stream_events EVENTS = {on_message, on_done};
+
+enum stage_result stream_call(struct request *request, const struct rpc_call_options *options)
+{
+    struct rpc_call_options longer = *options;
+    const struct endpoint *endpoint = request->match.route->user;
+    if (request->is_head) {
+        request_answer(request, 200, STR("text/event-stream"), STR(""));
+        return STAGE_ANSWERED;
+    }
+    struct stream *stream = arena_alloc0(request->arena, sizeof *stream);
+    stream->request = request;
+    stream->opened_ms = clock_mono_ms(clock_real());
+    pthread_mutex_init(&stream->write, NULL);
+    longer.deadline_ms = request->gateway->options.stream_deadline_ms;
+    request->stream = stream;
+    http_exchange_on_gone(request->exchange, request_gone, request);
+    /* Held until the stream is in the table: its end must find it there. */
+    pthread_mutex_lock(&request->lock);
+    pthread_mutex_lock(&stream->write);
+    stream->rpc = rpc_client_open(endpoint->upstream->client, &longer, buf_str(&request->wire),
+                                  &EVENTS, stream);
+    if (enter(request->gateway->streams, stream))
+        rpc_stream_cancel(stream->rpc);
+    pthread_mutex_unlock(&stream->write);
+    pthread_mutex_unlock(&request->lock);
+    return STAGE_ANSWERED;
+}

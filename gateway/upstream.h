@@ -1,0 +1,35 @@
+/*
+ * Who answers for which service: `prefix=target,…`, the longest prefix of the full service name
+ * wins. One gRPC client per distinct target; a thread asks each for its health.
+ */
+#pragma once
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/json_out.h"
+#include "rpc/client.h"
+
+struct upstreams;
+
+struct upstream {
+    struct rpc_client *client;
+    struct buf scratch; /* of the client's completion thread */
+};
+
+/* FAILED_PRECONDITION naming the part of the text that cannot be read. */
+enum code upstreams_new(struct str mapping, int64_t message_bytes_max, struct upstreams **upstreams,
+                        struct error *err) MUST_CHECK;
+
+/* Starts asking for health every `poll_ms`. */
+void upstreams_watch(struct upstreams *upstreams, int64_t poll_ms);
+
+/* The one for a service, or NULL. */
+struct upstream *upstreams_find(struct upstreams *upstreams, struct str service);
+
+/* True when all answered SERVING at the last asking. Thread-safe. */
+bool upstreams_healthy(struct upstreams *upstreams);
+
+/* An array of {"services":"prefix","healthy":true}. Thread-safe. */
+void upstreams_describe(struct upstreams *upstreams, struct json_out *json);
+
+/* Cancels what is under way (callbacks run), stops asking, frees. NULL is allowed. */
+void upstreams_free(struct upstreams *upstreams);
