@@ -3,6 +3,7 @@
  * for says what happens, and a service with streams in every direction.
  *
  *   GetUser id=   missing | fields | busy | internal | bad-code | facts | slow:<ms> | size:<bytes>
+ *                 | serving:yes | serving:no (what health says of this service)
  *                 | anything else: a user with that id
  */
 #pragma once
@@ -29,6 +30,7 @@
 /* What handlers saw. */
 struct echo_state {
     atomic_int running, finished, cancelled;
+    struct rpc_server *server; /* for `serving`; may be NULL */
 };
 
 static inline void echo_nap(void)
@@ -112,6 +114,9 @@ static inline enum code echo_get(struct rpc_call *call, const void *message, voi
     }
     if (str_eq(id, STR("facts")))
         echo_facts(call, user);
+    if (str_starts(id, STR("serving:")))
+        rpc_server_set_serving(((struct echo_state *)rpc_call_context(call))->server,
+                               "omnidata.user.v1.UserService", str_eq(id, STR("serving:yes")));
     if (str_starts(id, STR("slow:")))
         return echo_slow(call, str_from(id, 5), err);
     if (str_starts(id, STR("size:")) && str_to_u64(str_from(id, 5), &size)) {
