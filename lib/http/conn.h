@@ -21,6 +21,7 @@ struct http_conn {
     uint64_t body_left; /* of a body with Content-Length */
     uint64_t discarded;
     int fd;
+    int unsent; /* http_transport_unsent when the deadline for writing was set */
     uint32_t unanswered;
     enum conn_body body;
     bool chunked;       /* how the body is framed */
@@ -54,10 +55,14 @@ void http_conn_read(struct http_conn *conn);
 /* Refuses what is being read: answers `status`, then the connection ends. */
 void http_conn_fail(struct http_conn *conn, int status, const char *text);
 void http_conn_write(struct http_conn *conn);
+/* The deadline for progress in writing has passed. */
+void http_conn_write_late(struct http_conn *conn);
 
 /* --- transport.c: where TLS will have its place --- */
 /* As read(2) and writev(2): -1 and errno; never SIGPIPE. */
 ssize_t http_transport_read(struct http_conn *conn, char *to, size_t size_bytes);
 ssize_t http_transport_write(struct http_conn *conn, const struct iovec *parts, int count);
+/* Bytes that the kernel has taken and the client has not. */
+int http_transport_unsent(const struct http_conn *conn);
 /* Says that nothing more will be sent. */
 void http_transport_finish(struct http_conn *conn);

@@ -138,6 +138,12 @@ static void account(struct http_conn *conn, size_t sent)
     }
 }
 
+static void expect_progress(struct http_conn *conn, int unsent)
+{
+    conn->unsent = unsent;
+    deadline_set(&conn->loop->write, &conn->write_deadline, conn->loop->now_ms);
+}
+
 /* False when the socket takes no more, or the connection is gone. */
 static bool send_some(struct http_conn *conn)
 {
@@ -159,8 +165,21 @@ static bool send_some(struct http_conn *conn)
     }
     conn->blocked = true;
     if (!deadline_is_set(&conn->write_deadline))
-        deadline_set(&conn->loop->write, &conn->write_deadline, conn->loop->now_ms);
+        expect_progress(conn, http_transport_unsent(conn));
     return false;
+}
+
+void http_conn_write_late(struct http_conn *conn)
+{
+    /* The kernel asks for more only when a good part of its buffer is free: a slow client may have
+     * read all the time. */
+    int unsent = http_transport_unsent(conn);
+    if (unsent < conn->unsent) {
+        expect_progress(conn, unsent);
+        return;
+    }
+    atomic_fetch_add_explicit(&conn->loop->stat_timeouts, 1, memory_order_relaxed);
+    http_conn_close(conn, true);
 }
 
 void http_conn_write(struct http_conn *conn)

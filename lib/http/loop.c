@@ -203,10 +203,8 @@ static void expire(struct http_loop *loop)
         http_conn_fail(reader_of(late), 408, "The headers took too long");
     while ((late = deadline_expired(&loop->body, loop->now_ms)))
         http_conn_fail(reader_of(late), 408, "The body took too long");
-    while ((late = deadline_expired(&loop->write, loop->now_ms))) {
-        atomic_fetch_add_explicit(&loop->stat_timeouts, 1, memory_order_relaxed);
-        http_conn_close(writer_of(late), true);
-    }
+    while ((late = deadline_expired(&loop->write, loop->now_ms)))
+        http_conn_write_late(writer_of(late));
 }
 
 static void free_dead(struct http_loop *loop)

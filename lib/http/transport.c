@@ -1,6 +1,8 @@
-/* Bytes in and out of a connection: plain TCP. TLS will have its place behind the same three. */
+/* Bytes in and out of a connection: plain TCP. TLS will have its place behind the same functions. */
 #include "http/loop.h"
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -20,4 +22,10 @@ ssize_t http_transport_write(struct http_conn *conn, const struct iovec *parts, 
 void http_transport_finish(struct http_conn *conn)
 {
     shutdown(conn->fd, SHUT_WR);
+}
+
+int http_transport_unsent(const struct http_conn *conn)
+{
+    int bytes = 0;
+    return ioctl(conn->fd, SIOCOUTQ, &bytes) == 0 ? bytes : 0;
 }
