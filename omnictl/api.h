@@ -6,7 +6,6 @@
 #include "base/str.h"
 #include "rpc/client.h"
 
-#include <protobuf-c/protobuf-c.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>

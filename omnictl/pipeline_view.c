@@ -158,7 +158,7 @@ static void stages(struct lines *lines, const struct pipeline_view *view)
 static void sparkline(struct lines *lines, const struct pipeline_view *view)
 {
     static const char *const BLOCKS[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
-    uint64_t most = 0;
+    uint64_t most = 1;
     size_t room = lines->columns > LABEL_COLUMNS ? lines->columns - LABEL_COLUMNS : 0;
     size_t first = view->point_count > room ? view->point_count - room : 0;
     for (size_t i = first; i < view->point_count; i++)

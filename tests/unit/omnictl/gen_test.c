@@ -57,9 +57,12 @@ static void test_golden(void **state)
         enum user_format format;
         const char *hash;
     } CASES[] = {
-        {1, 10000, USER_FORMAT_NDJSON, "b5e28fba8040e7a0ecdd0a9db15750e07e9d390d6c15cc2fa86b1b8a027f73f7"},
-        {1, 10000, USER_FORMAT_CSV, "663e0a3872bcfec251c7884353abbb9d650b8c5d57e232b5a5daf6d61d4a7ffd"},
-        {77, 100, USER_FORMAT_NDJSON, "e642a1ab6d066928547fdfdf9a78931cd885d43ad5bada98710aaab5ee1012ae"},
+        {1, 10000, USER_FORMAT_NDJSON,
+         "b5e28fba8040e7a0ecdd0a9db15750e07e9d390d6c15cc2fa86b1b8a027f73f7"},
+        {1, 10000, USER_FORMAT_CSV,
+         "663e0a3872bcfec251c7884353abbb9d650b8c5d57e232b5a5daf6d61d4a7ffd"},
+        {77, 100, USER_FORMAT_NDJSON,
+         "e642a1ab6d066928547fdfdf9a78931cd885d43ad5bada98710aaab5ee1012ae"},
     };
     char hex[65];
     (void)state;
