@@ -158,7 +158,7 @@ static enum code open_directory(const struct archive_dir *a, const char *key, in
 static enum code give_name(const struct archive_dir *a, const char *temporary, const char *key,
                            struct error *err)
 {
-    int directory;
+    int directory = -1;
     if (open_directory(a, key, &directory, err) != CODE_OK)
         return err->code;
     const char *slash = strrchr(key, '/');

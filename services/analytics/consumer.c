@@ -56,6 +56,8 @@ enum code consumer_new(const struct consumer_options *options, struct consumer *
         return err->code;
     struct consumer *c = xcalloc(1, sizeof *c);
     c->options = *options;
+    c->spool_dir = xstrdup(options->spool_dir);
+    c->options.spool_dir = c->spool_dir;
     if (c->options.group_max > CONSUMER_GROUP_MAX)
         c->options.group_max = CONSUMER_GROUP_MAX;
     if (c->options.segments_max > CONSUMER_SEGMENTS_MAX)
@@ -81,6 +83,7 @@ void consumer_free(struct consumer *c)
     arena_clear(&c->arena);
     buf_clear(&c->rows);
     buf_clear(&c->deltas);
+    xfree(c->spool_dir);
     xfree(c);
 }
 

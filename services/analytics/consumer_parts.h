@@ -11,6 +11,7 @@ enum { CONSUMER_SEGMENTS_MAX = 32, CONSUMER_GROUP_MAX = 32 };
 
 struct consumer {
     struct consumer_options options;
+    char *spool_dir; /* that the options point to */
     struct id id;
     struct held held;
     struct segment *segments[CONSUMER_SEGMENTS_MAX];

@@ -1,0 +1,272 @@
+/*
+ * omni-analytics: settings, the choice of backends, start, drain. Exit 0 after SIGTERM or SIGINT, 2
+ * when it cannot start, with the reason on standard error.
+ */
+#include "analytics/archive_dir.h"
+#include "analytics/consumer_run.h"
+#include "analytics/ledger_sqlite.h"
+#include "analytics/service.h"
+#include "base/config.h"
+#include "base/log.h"
+#include "pb/proto.h"
+#include "queue/queue_sqlite.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { PATH_BYTES = 4096, MESSAGE_BYTES = 4 << 20, HELD_MAX = 20000, SEGMENTS_MAX = 12 };
+
+struct settings {
+    const char *listen, *data_dir, *queue, *ledger, *archive, *log_level;
+    int64_t segment_age_ms, segment_bytes, lease_ms, queue_bytes, ledger_retention_ms;
+    int64_t trends_retention_ms, search_callers, compression, workers, calls_waiting, streams;
+    int64_t retry_ms, grace_ms;
+};
+
+#define SETTING(name, kind, field, usual, low, high, choices, help) \
+    { \
+        name, kind, offsetof(struct settings, field), usual, low, high, choices, help \
+    }
+
+static const struct config_item ITEMS[] = {
+    SETTING("listen", CONFIG_TEXT, listen, "127.0.0.1:50052", NULL, NULL, NULL,
+            "address for gRPC; port 0: any; unix:/path for a socket"),
+    SETTING("data-dir", CONFIG_TEXT, data_dir, "./data/analytics", NULL, NULL, NULL,
+            "where the databases, the archive and the spool are"),
+    SETTING("queue", CONFIG_TEXT, queue, "sqlite:", NULL, NULL, NULL,
+            "sqlite:PATH, or sqlite: for queue.db in data-dir"),
+    SETTING("queue-bytes", CONFIG_SIZE, queue_bytes, "10GiB", "1MiB", NULL, NULL,
+            "batches that may wait; beyond, RecordEvents is refused"),
+    SETTING("ledger", CONFIG_TEXT, ledger, "sqlite:", NULL, NULL, NULL,
+            "sqlite:PATH, or sqlite: for ledger.db in data-dir"),
+    SETTING("ledger-retention", CONFIG_DURATION, ledger_retention_ms, "35d", "1d", "3650d", NULL,
+            "how long batches are remembered; batches that are older when they come are errors"),
+    SETTING("archive", CONFIG_TEXT, archive, "dir:", NULL, NULL, NULL,
+            "dir:PATH, or dir: for archive/ in data-dir"),
+    SETTING("segment-age", CONFIG_DURATION, segment_age_ms, "60s", "10ms", "1h", NULL,
+            "how old an object may grow before it is archived"),
+    SETTING("segment-bytes", CONFIG_SIZE, segment_bytes, "64MiB", "1KiB", "4GiB", NULL,
+            "how large, compressed, an object may grow before it is archived"),
+    SETTING("compression", CONFIG_INT, compression, "3", "1", "19", NULL,
+            "zstd level of archived objects"),
+    SETTING("lease", CONFIG_DURATION, lease_ms, "30s", "300ms", "12h", NULL,
+            "how long a batch is kept from others without a heartbeat"),
+    SETTING("retry", CONFIG_DURATION, retry_ms, "1s", "10ms", "5m", NULL,
+            "pause after a failure of the archive or the ledger"),
+    SETTING("trends-retention", CONFIG_DURATION, trends_retention_ms, "35d", "1d", "3650d", NULL,
+            "how long counts per minute and search texts are kept"),
+    SETTING("search-callers", CONFIG_INT, search_callers, "1", "1", "8", NULL,
+            "a search text is published when so many callers sent it; unknown ones count as one"),
+    SETTING("workers", CONFIG_INT, workers, "8", "1", "256", NULL, "threads for calls"),
+    SETTING("calls-waiting", CONFIG_INT, calls_waiting, "1024", "1", "1000000", NULL,
+            "calls that may wait for a thread; beyond, RESOURCE_EXHAUSTED"),
+    SETTING("listeners", CONFIG_INT, streams, "64", "1", "4096", NULL,
+            "callers that may follow TailEvents at once"),
+    SETTING("log-level", CONFIG_CHOICE, log_level, "info", NULL, NULL, "debug|info|warn|error",
+            "the least level that is logged"),
+    SETTING("grace", CONFIG_DURATION, grace_ms, "10s", "0ms", "10m", NULL,
+            "how long calls, and then open objects, may take at shutdown"),
+};
+
+static const struct config_program PROGRAM = {
+    "omni-analytics", "takes events in, archives them and answers questions, by gRPC", ITEMS,
+    sizeof ITEMS / sizeof *ITEMS};
+
+/* All that runs, in the order it starts. */
+struct program {
+    struct settings settings;
+    struct queue *queue;
+    struct ledger *ledger;
+    struct archive *archive;
+    struct tail *tail;
+    struct consumer_run *consumer;
+    struct service service;
+    struct rpc_service table;
+    struct rpc_server *server;
+};
+
+static enum code make_directory(const char *path, struct error *err)
+{
+    char part[PATH_BYTES];
+    struct stat found;
+    if (strlen(path) >= sizeof part - 32)
+        return error_set(err, CODE_INVALID_ARGUMENT, NULL, "--data-dir: the path is too long");
+    for (size_t i = 1; i <= strlen(path); i++) {
+        if (path[i] != '/' && path[i] != '\0')
+            continue;
+        snprintf(part, sizeof part, "%.*s", (int)i, path);
+        if (mkdir(part, 0700) != 0 && errno != EEXIST)
+            return error_errno(err, CODE_FAILED_PRECONDITION, errno, "--data-dir: cannot make %s",
+                               part);
+    }
+    if (stat(path, &found) != 0 || !S_ISDIR(found.st_mode))
+        return error_set(err, CODE_FAILED_PRECONDITION, NULL, "--data-dir: %s is no directory",
+                         path);
+    if (access(path, W_OK | X_OK) != 0)
+        return error_errno(err, CODE_FAILED_PRECONDITION, errno, "--data-dir: cannot write to %s",
+                           path);
+    return CODE_OK;
+}
+
+/* The path of "scheme:PATH", or `usual` in the data directory for "scheme:". */
+static enum code backend_path(const struct program *program, const char *setting, const char *value,
+                              const char *scheme, const char *usual, char path[PATH_BYTES],
+                              struct error *err)
+{
+    size_t length = strlen(scheme);
+    if (strncmp(value, scheme, length) != 0)
+        return error_set(err, CODE_INVALID_ARGUMENT, NULL, "--%s: \"%s\" is not %s or %sPATH",
+                         setting, value, scheme, scheme);
+    int written = value[length]
+                      ? snprintf(path, PATH_BYTES, "%s", value + length)
+                      : snprintf(path, PATH_BYTES, "%s/%s", program->settings.data_dir, usual);
+    if (written < 0 || written >= PATH_BYTES)
+        return error_set(err, CODE_INVALID_ARGUMENT, NULL, "--%s: the path is too long", setting);
+    return CODE_OK;
+}
+
+static enum code open_backends(struct program *program, struct error *err)
+{
+    const struct settings *s = &program->settings;
+    char path[PATH_BYTES];
+    if (backend_path(program, "queue", s->queue, "sqlite:", "queue.db", path, err) != CODE_OK)
+        return err->code;
+    if (queue_sqlite_open(path, (uint64_t)s->queue_bytes, clock_real(), &program->queue, err) !=
+        CODE_OK)
+        return error_prefix(err, "--queue");
+    if (backend_path(program, "ledger", s->ledger, "sqlite:", "ledger.db", path, err) != CODE_OK)
+        return err->code;
+    if (ledger_sqlite_open(path, &program->ledger, err) != CODE_OK)
+        return error_prefix(err, "--ledger");
+    if (backend_path(program, "archive", s->archive, "dir:", "archive", path, err) != CODE_OK)
+        return err->code;
+    if (archive_dir_open(path, &program->archive, err) != CODE_OK)
+        return error_prefix(err, "--archive");
+    return CODE_OK;
+}
+
+static void publish(void *argument, const struct batch *batch, struct str body)
+{
+    tail_publish(argument, batch, body);
+}
+
+static enum code start_consumer(struct program *program, struct error *err)
+{
+    const struct settings *s = &program->settings;
+    char spool[PATH_BYTES + 16];
+    snprintf(spool, sizeof spool, "%s/spool", s->data_dir);
+    program->tail = tail_new(s->search_callers <= 1);
+    const struct consumer_options options = {
+        .queue = program->queue,
+        .archive = program->archive,
+        .ledger = program->ledger,
+        .clock = clock_real(),
+        .spool_dir = spool,
+        .lease_ms = s->lease_ms,
+        .stale_ms = s->lease_ms,
+        .segment_age_ms = s->segment_age_ms,
+        .segment_bytes = s->segment_bytes,
+        .retention_ms = s->ledger_retention_ms,
+        .trends_retention_ms = s->trends_retention_ms,
+        .retry_ms = s->retry_ms,
+        .compression_level = (int)s->compression,
+        .group_max = 16,
+        .held_max = HELD_MAX,
+        .segments_max = SEGMENTS_MAX,
+        .fresh = publish,
+        .fresh_argument = program->tail,
+    };
+    /* The SQLite ledger belongs to this process alone. */
+    if (consumer_run_start(&options, true, &program->consumer, err) != CODE_OK)
+        return error_prefix(err, "--data-dir");
+    return CODE_OK;
+}
+
+static enum code start_server(struct program *program, struct error *err)
+{
+    const struct settings *s = &program->settings;
+    program->service = (struct service){.queue = program->queue,
+                                        .ledger = program->ledger,
+                                        .tail = program->tail,
+                                        .clock = clock_real(),
+                                        .callers_min = (uint32_t)s->search_callers};
+    program->table = service_table(&program->service);
+    const struct rpc_server_options options = {
+        .address = s->listen,
+        .services = &program->table,
+        .service_count = 1,
+        .descriptor_set = proto_builtin_set(),
+        .workers = (int)s->workers,
+        .queue_max = (int)s->calls_waiting,
+        .streams_max = (int)s->streams,
+        .message_bytes_max = MESSAGE_BYTES,
+    };
+    if (rpc_server_start(&options, &program->server, err) != CODE_OK)
+        return error_prefix(err, "--listen");
+    rpc_server_set_serving(program->server, program->table.name, true);
+    rpc_server_set_serving(program->server, "", true);
+    return CODE_OK;
+}
+
+/* The address with the port that was given. */
+static void say_listening(const struct program *program)
+{
+    char address[PATH_BYTES];
+    const char *listen = program->settings.listen, *colon = strrchr(listen, ':');
+    int port = rpc_server_port(program->server);
+    if (port && colon)
+        snprintf(address, sizeof address, "%.*s:%d", (int)(colon - listen), listen, port);
+    else
+        snprintf(address, sizeof address, "%s", listen);
+    log_info("listening", LOG_C("address", address), LOG_I("port", port));
+}
+
+/* No new calls; then what is open goes to the archive and its batches out of the queue. */
+static void stop(struct program *program)
+{
+    if (program->tail)
+        tail_close(program->tail);
+    bool clean = !program->server || rpc_server_drain(program->server, program->settings.grace_ms);
+    clean &= consumer_run_stop(program->consumer, program->settings.grace_ms);
+    tail_free(program->tail);
+    archive_free(program->archive);
+    ledger_free(program->ledger);
+    queue_free(program->queue);
+    if (program->server)
+        log_info("stopped", LOG_B("clean", clean));
+}
+
+int main(int argc, char **argv)
+{
+    struct program program = {0};
+    struct error err = {0};
+    enum log_level level = LOG_INFO;
+    sigset_t signals;
+    int which = 0;
+    config_read_or_exit(&PROGRAM, argc, argv, &program.settings);
+    log_level_parse(str_of(program.settings.log_level), &level);
+    log_init(PROGRAM.name, level);
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL); /* threads inherit it: sigwait alone sees them */
+    signal(SIGPIPE, SIG_IGN);
+    umask(077);
+    if (make_directory(program.settings.data_dir, &err) != CODE_OK ||
+        open_backends(&program, &err) != CODE_OK || start_consumer(&program, &err) != CODE_OK ||
+        start_server(&program, &err) != CODE_OK) {
+        fprintf(stderr, "%s: %s\n", PROGRAM.name, err.text);
+        stop(&program);
+        return 2;
+    }
+    say_listening(&program);
+    sigwait(&signals, &which);
+    log_info("draining", LOG_I("signal", which));
+    stop(&program);
+    return 0;
+}
