@@ -1,0 +1,208 @@
+/* Events and batches, and the ring that they wait in. */
+#include "tests/support/unit.h"
+
+#include "base/clock.h"
+#include "pb/nano.h"
+#include "pb/proto.h"
+#include "user/event.h"
+#include "user/event_ring.h"
+
+#include "omnidata/event/v1/event.pb-c.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+static int64_t wall_us(const struct clock *clock)
+{
+    (void)clock;
+    return 1795374000123456;
+}
+
+static const struct clock CLOCK = {wall_us, NULL};
+
+static void event_says_what_happened(void **state)
+{
+    omnidata_event_v1_Event event, back;
+    const char *reason;
+    struct buf bytes;
+    (void)state;
+    const struct event_facts facts = {
+        .kind = EVENT_USERS_SEARCHED,
+        .status = 3,
+        .query = STR("jos\xC3\xA9"),
+        .trace_id = STR("0123456789abcdef0123456789abcdef"),
+        .result_count = 7,
+    };
+    event_make(&event, &CLOCK, &facts);
+    buf_init(&bytes, EVENT_BYTES_MAX);
+    event_encode(&bytes, &event);
+    assert_false(bytes.overflow);
+    assert_true(nano_decode(buf_str(&bytes), omnidata_event_v1_Event_fields, &back, &reason));
+    struct id id;
+    assert_true(id_parse(str_of(back.id), &id));
+    assert_int_equal(back.schema_version, 1);
+    assert_int_equal(back.time.seconds, 1795374000);
+    assert_int_equal(back.time.nanos, 123456000);
+    assert_int_equal(back.kind, EVENT_USERS_SEARCHED);
+    assert_int_equal(back.status, 3);
+    assert_string_equal(back.query, "jos\xC3\xA9");
+    assert_string_equal(back.trace_id, "0123456789abcdef0123456789abcdef");
+    assert_int_equal(back.result_count, 7);
+    assert_false(back.truncated);
+    assert_int_equal(event_hour(&back), 1795374000 - 1795374000 % 3600);
+    buf_clear(&bytes);
+}
+
+static void long_texts_are_cut_between_code_points(void **state)
+{
+    omnidata_event_v1_Event event;
+    char query[400];
+    (void)state;
+    memset(query, 'x', sizeof query);
+    memcpy(query + 255, "\xC3\xA9", 2); /* bytes 255 and 256: only one would fit */
+    struct event_facts facts = {.kind = EVENT_USERS_SEARCHED, .query = {query, 300}};
+    event_make(&event, &CLOCK, &facts);
+    assert_int_equal(strlen(event.query), 255);
+    assert_true(event.truncated);
+    facts.query.len = 255;
+    event_make(&event, &CLOCK, &facts);
+    assert_int_equal(strlen(event.query), 255);
+    assert_false(event.truncated);
+}
+
+static void largest_event_fits(void **state)
+{
+    omnidata_event_v1_Event event;
+    char text[300];
+    struct buf bytes;
+    (void)state;
+    memset(text, 'x', sizeof text);
+    struct str all = {text, sizeof text};
+    const struct event_facts facts = {EVENT_USER_DELETED, -1, all, all, all, all, all, UINT32_MAX};
+    event_make(&event, &CLOCK, &facts);
+    buf_init(&bytes, EVENT_BYTES_MAX);
+    event_encode(&bytes, &event);
+    assert_false(bytes.overflow);
+    buf_clear(&bytes);
+}
+
+static void batch_is_an_event_batch(void **state)
+{
+    struct event_batch batch;
+    struct buf body;
+    struct arena arena = {0};
+    char id[ID_TEXT_BYTES + 1];
+    (void)state;
+    event_batch_init(&batch, &CLOCK, 1795374000);
+    assert_true(event_batch_add(&batch, STR("first")));
+    assert_true(event_batch_add(&batch, STR("")));
+    buf_init(&body, 4096);
+    event_batch_seal(&batch, &body);
+    Omnidata__Event__V1__EventBatch *read =
+        proto_decode(&arena, &omnidata__event__v1__event_batch__descriptor, buf_str(&body));
+    assert_non_null(read);
+    id_format(batch.id, id);
+    assert_string_equal(read->id, id);
+    assert_int_equal(read->hour->seconds, 1795374000);
+    assert_int_equal(read->count, 2);
+    assert_int_equal(read->n_events, 2);
+    assert_int_equal(read->events[0].len, 5);
+    assert_memory_equal(read->events[0].data, "first", 5);
+    buf_clear(&body);
+    event_batch_clear(&batch);
+    arena_clear(&arena);
+}
+
+static void batch_is_full_by_number_or_bytes(void **state)
+{
+    static char large[500];
+    struct event_batch batch;
+    struct buf body;
+    (void)state;
+    event_batch_init(&batch, &CLOCK, 0);
+    for (int i = 0; i < EVENT_BATCH_EVENTS_MAX; i++)
+        assert_true(event_batch_add(&batch, STR("x")));
+    assert_false(event_batch_add(&batch, STR("x")));
+    event_batch_clear(&batch);
+    event_batch_init(&batch, &CLOCK, 0);
+    while (event_batch_add(&batch, (struct str){large, sizeof large}))
+        ;
+    assert_true(batch.count > 350);
+    buf_init(&body, EVENT_BATCH_BYTES_MAX);
+    event_batch_seal(&batch, &body);
+    assert_false(body.overflow);
+    buf_clear(&body);
+    event_batch_clear(&batch);
+}
+
+/* --- the ring --- */
+
+static void ring_keeps_order_and_counts_what_it_drops(void **state)
+{
+    struct event_ring *ring = event_ring_new(3); /* four */
+    omnidata_event_v1_Event event = {0};
+    (void)state;
+    assert_int_equal(event_ring_slots(ring), 4);
+    for (int round = 0; round < 5; round++) {
+        for (uint32_t i = 0; i < 6; i++) {
+            event.result_count = i;
+            assert_int_equal(event_ring_put(ring, &event), i < 4);
+        }
+        assert_int_equal(event_ring_waiting(ring), 4);
+        for (uint32_t i = 0; i < 4; i++) {
+            assert_true(event_ring_take(ring, &event));
+            assert_int_equal(event.result_count, i);
+        }
+        assert_false(event_ring_take(ring, &event));
+        assert_int_equal(event_ring_dropped(ring), 2 * (round + 1));
+    }
+    event_ring_free(ring);
+}
+
+enum { PRODUCERS = 4, EVENTS_EACH = 20000 };
+
+static void *produce(void *argument)
+{
+    omnidata_event_v1_Event event = {0};
+    for (uint32_t i = 0; i < EVENTS_EACH; i++) {
+        event.result_count = i;
+        event_ring_put(argument, &event);
+    }
+    return NULL;
+}
+
+static void every_event_is_taken_once_or_counted(void **state)
+{
+    struct event_ring *ring = event_ring_new(64);
+    pthread_t threads[PRODUCERS];
+    omnidata_event_v1_Event event;
+    uint64_t taken = 0;
+    (void)state;
+    for (int i = 0; i < PRODUCERS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, produce, ring), 0);
+    for (int i = 0; i < 1000000 && taken + event_ring_dropped(ring) < PRODUCERS * EVENTS_EACH; i++)
+        while (event_ring_take(ring, &event))
+            taken++;
+    for (int i = 0; i < PRODUCERS; i++)
+        pthread_join(threads[i], NULL);
+    while (event_ring_take(ring, &event))
+        taken++;
+    assert_int_equal(taken + event_ring_dropped(ring), PRODUCERS * EVENTS_EACH);
+    assert_true(taken >= 64);
+    event_ring_free(ring);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(event_says_what_happened),
+        cmocka_unit_test(long_texts_are_cut_between_code_points),
+        cmocka_unit_test(largest_event_fits),
+        cmocka_unit_test(batch_is_an_event_batch),
+        cmocka_unit_test(batch_is_full_by_number_or_bytes),
+        cmocka_unit_test(ring_keeps_order_and_counts_what_it_drops),
+        cmocka_unit_test(every_event_is_taken_once_or_counted),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
