@@ -47,7 +47,10 @@ struct rpc_result {
 /* Never fails: connecting happens in the background. */
 struct rpc_client *rpc_client_new(const struct rpc_client_options *options);
 
-/* Cancels what is under way (callbacks run), joins, frees. NULL is allowed. */
+/*
+ * Cancels what is under way (callbacks run), waits until other threads' blocking calls have
+ * returned and their blocking streams are finished, joins, frees. NULL is allowed.
+ */
 void rpc_client_free(struct rpc_client *client);
 
 /* --- unary --- */
@@ -93,7 +96,11 @@ struct rpc_stream_events {
     rpc_done_fn done;
 };
 
-/* Sends the request and starts reading. rpc_stream_cancel is allowed until `done` has begun. */
+/*
+ * Sends the request and starts reading; callbacks may run before this returns. rpc_stream_next and
+ * rpc_stream_cancel are allowed until `done` has begun: a caller on another thread orders them with
+ * a lock that its `done` takes too, and may hold it while calling either.
+ */
 struct rpc_stream *rpc_client_open(struct rpc_client *client,
                                    const struct rpc_call_options *options, struct str request,
                                    const struct rpc_stream_events *events, void *argument);
@@ -112,7 +119,11 @@ bool rpc_stream_send_end(struct rpc_blocking_stream *stream);
 /* The next message, copied into `arena`; false at the end. */
 bool rpc_stream_receive(struct rpc_blocking_stream *stream, struct arena *arena,
                         struct str *message);
-/* Ends (cancels, if the other side has not ended) and frees; the call's outcome. */
+/*
+ * Ends and frees; the call's outcome. Cancels unless rpc_stream_receive has returned false or a
+ * send has failed: who wants the other side's word receives to the end first. A sender and a
+ * receiver may be two threads; finishing comes after both.
+ */
 enum code rpc_stream_finish(struct rpc_blocking_stream *stream, struct error *err);
 
 /* --- health --- */

@@ -2,9 +2,9 @@
  * The process's one gRPC core. Its log goes to ours; its mutexes lose their debugging aid.
  *
  * Debian builds abseil without NDEBUG, and then every absl::Mutex keeps a global graph of lock
- * orders: a lock held by all threads around every lock they take, measured at a tenth of a call's
- * cost and a ceiling on parallelism. abseil offers a switch (SetMutexDeadlockDetectionMode), but
- * only to C++; hence the look-up by its mangled name. Where the name is not there, nothing happens.
+ * orders under a global lock: 8 % of the CPU time of a unary call. abseil has a switch for it
+ * (SetMutexDeadlockDetectionMode), but only for C++; hence the look-up by its mangled name. Where
+ * the name is not there, nothing happens.
  */
 #include "rpc/core.h"
 

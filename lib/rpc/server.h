@@ -62,7 +62,10 @@ enum code rpc_server_start(const struct rpc_server_options *options, struct rpc_
 /* The port that is listened on (0 for a unix socket). */
 int rpc_server_port(const struct rpc_server *server);
 
-/* What grpc.health.v1 answers, for one service or "" for the whole server; watchers are told. */
+/*
+ * What grpc.health.v1 answers, for one service or "" for the whole server; watchers are told.
+ * From the start on all are SERVING; neither speaks for the other. Any thread.
+ */
 void rpc_server_set_serving(struct rpc_server *server, const char *service, bool serving);
 
 /*
@@ -91,16 +94,20 @@ struct str rpc_call_trace_id(const struct rpc_call *call);
 /* "ipv4:127.0.0.1:40000" or the like. */
 struct str rpc_call_peer(const struct rpc_call *call);
 
-/* Adds trailing metadata to the reply. */
+/* Adds trailing metadata to the reply. A key or value that gRPC does not carry is left out. */
 void rpc_call_add_trailer(struct rpc_call *call, struct str key, struct str value);
 
 /*
- * The next message of a client stream, in the call's arena; *message is NULL at the end.
+ * The next message of a client stream, in the call's arena; *message is NULL at the end. In a long
+ * stream the handler may arena_reset(rpc_call_arena(call)) when it is done with what lies there.
  * CANCELLED when the client is gone, INVALID_ARGUMENT for bytes that are no such message.
  */
 enum code rpc_call_receive(struct rpc_call *call, void **message, struct error *err) MUST_CHECK;
 
-/* Sends a message of a server stream and waits until it is on its way. CANCELLED when the client
- * is gone. */
+/*
+ * Sends a message of a server stream (or the one response of a client stream) and waits until it is
+ * on its way. CANCELLED when the client is gone, DEADLINE_EXCEEDED when its deadline passed: return
+ * what it gave.
+ */
 enum code rpc_call_send(struct rpc_call *call, const ProtobufCMessage *message,
                         struct error *err) MUST_CHECK;

@@ -86,20 +86,36 @@ static void log_call(const struct rpc_call *call, const struct error *err)
                LOG_D("duration_ms", duration_ms));
 }
 
+/* What the core would refuse, and the whole reply with it, is left out: a handler's mistake. */
+static bool is_legal(const grpc_metadata *trailer)
+{
+    return grpc_header_key_is_legal(trailer->key) &&
+           (grpc_is_binary_header(trailer->key) ||
+            grpc_header_nonbin_value_is_legal(trailer->value));
+}
+
 /* The trailers, the error's details among them; memory is the arena's, the slices are new. */
 static grpc_metadata *make_trailers(struct rpc_call *call, const struct error *err, size_t *count)
 {
     if (err->code != CODE_OK) {
-        struct str details = status_details_encode(&call->arena, err);
+        struct str details = status_details_encode(&call->own, err);
         if (details.len)
             rpc_call_add_trailer(call, STR("grpc-status-details-bin"), details);
     }
     if (!call->trailer_count)
         return NULL;
-    grpc_metadata *trailers = arena_alloc0(&call->arena, call->trailer_count * sizeof *trailers);
-    for (struct call_trailer *one = call->trailers; one; one = one->next, (*count)++) {
-        trailers[*count].key = rpc_slice_copy(one->key);
-        trailers[*count].value = rpc_slice_copy(one->value);
+    grpc_metadata *trailers = arena_alloc0(&call->own, call->trailer_count * sizeof *trailers);
+    for (struct call_trailer *one = call->trailers; one; one = one->next) {
+        grpc_metadata *trailer = &trailers[*count];
+        trailer->key = rpc_slice_copy(one->key);
+        trailer->value = rpc_slice_copy(one->value);
+        if (is_legal(trailer)) {
+            (*count)++;
+        } else {
+            log_error("rpc.trailer", LOG_S("key", one->key), LOG_C("error", "cannot be sent"));
+            grpc_slice_unref(trailer->key);
+            grpc_slice_unref(trailer->value);
+        }
     }
     return trailers;
 }
@@ -249,8 +265,9 @@ static void take_facts(struct rpc_call *call)
     call->deadline_ms = INT64_MAX;
     if (gpr_time_cmp(deadline, gpr_inf_future(deadline.clock_type)) != 0) {
         gpr_timespec left = gpr_time_sub(deadline, gpr_now(deadline.clock_type));
+        /* Rounded up: a handler must not find the deadline passed before the caller does. */
         call->deadline_ms =
-            clock_mono_ms(clock_real()) + left.tv_sec * 1000 + left.tv_nsec / 1000000;
+            clock_mono_ms(clock_real()) + left.tv_sec * 1000 + left.tv_nsec / 1000000 + 2;
     }
     struct str parent = rpc_metadata_find(&call->metadata, STR("traceparent"));
     if (parent.len)

@@ -110,6 +110,7 @@ def test_metadata_both_ways(users):
     trailing = dict(call.trailing_metadata())
     assert trailing["x-out"] == "after"
     assert trailing["x-out-bin"] == b"\x00\xff\x01"
+    assert "x-bad" not in trailing
 
 
 def test_no_deadline(users):

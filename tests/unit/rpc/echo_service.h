@@ -64,6 +64,8 @@ static inline void echo_facts(struct rpc_call *call, USER *user)
     if (left_ms != INT64_MAX)
         echo_label(call, user, "left-ms", str_of(arena_printf(arena, "%lld", (long long)left_ms)));
     rpc_call_add_trailer(call, STR("x-out"), STR("after"));
+    rpc_call_add_trailer(call, STR("Not A Key"), STR("x")); /* left out, nothing else */
+    rpc_call_add_trailer(call, STR("x-bad"), STR("line\n"));
     rpc_call_add_trailer(call, STR("x-out-bin"), (struct str){"\x00\xff\x01", 3});
 }
 

@@ -4,7 +4,11 @@
 #include "tests/support/unit.h"
 #include "tests/unit/rpc/echo_service.h"
 
-enum { PAIR_MESSAGE_MAX = 4 << 20, PAIR_DEADLINE_MS = 20000 };
+enum {
+    PAIR_MESSAGE_MAX = 4 << 20,
+    PAIR_DEADLINE_MS = 20000, /* how long a test waits for what must come */
+    PAIR_CALL_MS = 120000,    /* a call's deadline, where it is not to be what ends it */
+};
 
 struct pair {
     struct echo_state state;
@@ -53,7 +57,7 @@ static inline void pair_close(struct pair *pair)
 
 static inline struct rpc_call_options pair_call(struct str method)
 {
-    return (struct rpc_call_options){.method = method, .deadline_ms = PAIR_DEADLINE_MS};
+    return (struct rpc_call_options){.method = method, .deadline_ms = PAIR_CALL_MS};
 }
 
 static inline struct str pair_request(struct pair *pair, const char *id)

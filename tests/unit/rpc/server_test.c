@@ -123,7 +123,7 @@ static void draining_cancels_what_is_left(void **state)
     struct async unary, stream;
     async_init(&unary);
     async_init(&stream);
-    rpc_client_start(pair->client, &options, pair_request(pair, "slow:20000"), async_done, &unary,
+    rpc_client_start(pair->client, &options, pair_request(pair, "slow:120000"), async_done, &unary,
                      NULL);
     rpc_client_open(pair->client, &hold, pair_request(pair, ""), &ASYNC_EVENTS, &stream);
     assert_true(pair_wait(&pair->state.running, 2));
@@ -166,7 +166,7 @@ static void draining_refuses_new_calls_and_tells_watchers(void **state)
     async_init(&slow);
     rpc_client_open(pair->client, &watch_options, STR(""), &ASYNC_EVENTS, &watch);
     async_wait(&watch, &watch.messages, 1);
-    rpc_client_start(pair->client, &options, pair_request(pair, "slow:20000"), async_done, &slow,
+    rpc_client_start(pair->client, &options, pair_request(pair, "slow:120000"), async_done, &slow,
                      &pending);
     assert_true(pair_wait(&pair->state.running, 1));
     pair->server = NULL;
