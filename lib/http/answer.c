@@ -14,6 +14,7 @@ enum {
     STATUS_LINE_BYTES_MAX = 80,
     LENGTH_LINE_BYTES_MAX = 48,
     ERROR_BODY_BYTES_MAX = 64 * 1024,
+    ERROR_HEADERS_MAX = 16,
     CHUNK_HEAD_BYTES_MAX = 18,
 };
 
@@ -145,8 +146,9 @@ void http_answer(struct http_exchange *exchange, int status, const struct http_h
 void http_answer_error(struct http_exchange *exchange, int status, const char *text)
 {
     const struct http_handler *handler = &exchange->loop->server->options.handler;
-    struct http_header headers[2] = {{STR("Content-Type"), STR("text/plain; charset=utf-8")},
-                                     {STR("Retry-After"), STR("1")}};
+    struct http_header headers[2 + ERROR_HEADERS_MAX] = {
+        {STR("Content-Type"), STR("text/plain; charset=utf-8")}, {STR("Retry-After"), STR("1")}};
+    size_t count = status == 503 ? 2 : 1;
     struct buf body;
     http_exchange_claim(exchange);
     buf_init_arena(&body, &exchange->arena, ERROR_BODY_BYTES_MAX);
@@ -154,7 +156,10 @@ void http_answer_error(struct http_exchange *exchange, int status, const char *t
         handler->error_body(handler->context, status, text, &body, &headers[0].value);
     else
         buf_addf(&body, "%s\n", text);
-    answer(exchange, status, headers, status == 503 ? 2 : 1, buf_str(&body));
+    if (handler->error_headers)
+        count +=
+            handler->error_headers(handler->context, exchange, headers + count, ERROR_HEADERS_MAX);
+    answer(exchange, status, headers, count, buf_str(&body));
 }
 
 /* --- streamed answers --- */

@@ -56,6 +56,12 @@ struct http_handler {
     void (*error_body)(void *context, int status, const char *text, struct buf *body,
                        struct str *content_type);
     /*
+     * More headers for such an answer (CORS, a request id), at most `room`; returns how many. The
+     * texts live as long as the exchange. From the same threads as error_body. NULL: none.
+     */
+    size_t (*error_headers)(void *context, struct http_exchange *exchange,
+                            struct http_header *headers, size_t room);
+    /*
      * The end of every exchange, once, in the loop's thread: after the last byte of the answer was
      * handed to the kernel, or, when the connection was lost, after the exchange was answered all
      * the same. The engine's own answers too: then the user pointer may be NULL, and the request's
@@ -73,7 +79,10 @@ struct http_server_options {
     struct http_handler handler;
 };
 
-/* Binds and starts. FAILED_PRECONDITION naming the address when it cannot be had. */
+/*
+ * Binds and starts; *server is set before the first handler runs. FAILED_PRECONDITION naming the
+ * address when it cannot be had.
+ */
 enum code http_server_start(const struct http_server_options *options, struct http_server **server,
                             struct error *err) MUST_CHECK;
 
