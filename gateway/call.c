@@ -48,7 +48,7 @@ void request_gone(void *argument, struct http_exchange *exchange)
     struct request *request = argument;
     (void)exchange;
     pthread_mutex_lock(&request->lock);
-    request->gone = true;
+    atomic_store(&request->gone, true);
     if (!request->over && request->pending)
         rpc_pending_cancel(request->pending);
     if (!request->over && request->stream)

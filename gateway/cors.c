@@ -35,20 +35,27 @@ static enum stage_result preflight(struct request *request)
     return STAGE_ANSWERED;
 }
 
-enum stage_result stage_cors(struct request *request)
+bool cors_headers(struct request *request)
 {
     struct str origins = request->gateway->options.cors_origins;
     struct str origin = http_header_find(request->http, STR("Origin"));
     if (!origins.len)
-        return STAGE_GO;
+        return false;
     request_header(request, STR("Vary"), STR("Origin"));
     if (!origin.len || !allowed(origins, origin))
-        return STAGE_GO;
+        return false;
     request_header(request, STR("Access-Control-Allow-Origin"), origin);
-    if (str_eq(request->http->method, STR("OPTIONS")) &&
-        http_header_find(request->http, STR("Access-Control-Request-Method")).ptr)
-        return preflight(request);
     request_header(request, STR("Access-Control-Expose-Headers"),
                    STR("ETag, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id"));
+    return true;
+}
+
+enum stage_result stage_cors(struct request *request)
+{
+    bool is_allowed = cors_headers(request);
+    request->common_header_count = request->header_count;
+    if (is_allowed && str_eq(request->http->method, STR("OPTIONS")) &&
+        http_header_find(request->http, STR("Access-Control-Request-Method")).ptr)
+        return preflight(request);
     return STAGE_GO;
 }

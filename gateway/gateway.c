@@ -41,7 +41,7 @@ static void run_stages(struct request *request, const struct stage *stages, size
     }
 }
 
-static void on_headers(void *context, struct http_exchange *exchange)
+static struct request *new_request(void *context, struct http_exchange *exchange)
 {
     struct arena *arena = http_exchange_arena(exchange);
     struct request *request = arena_alloc(arena, sizeof *request);
@@ -56,7 +56,12 @@ static void on_headers(void *context, struct http_exchange *exchange)
     request->is_head = str_eq(request->http->method, STR("HEAD"));
     pthread_mutex_init(&request->lock, NULL);
     http_exchange_set_user(exchange, request);
-    run_stages(request, AT_HEADERS, sizeof AT_HEADERS / sizeof *AT_HEADERS);
+    return request;
+}
+
+static void on_headers(void *context, struct http_exchange *exchange)
+{
+    run_stages(new_request(context, exchange), AT_HEADERS, sizeof AT_HEADERS / sizeof *AT_HEADERS);
 }
 
 static void on_request(void *context, struct http_exchange *exchange)
@@ -86,6 +91,24 @@ static void on_error_body(void *context, int status, const char *text, struct bu
     error_set(&err, status_code_of_http(status), reason, "%s", text);
     struct failure failure = status_own(status, &err);
     *content_type = status_body(&failure, gateway->options.shape, NULL, NULL, body);
+}
+
+/* They carry what all answers carry, also when the request never came to the first stage. */
+static size_t on_error_headers(void *context, struct http_exchange *exchange,
+                               struct http_header *headers, size_t room)
+{
+    struct request *request = http_exchange_user(exchange);
+    if (!request) {
+        request = new_request(context, exchange);
+        stage_identify(request);
+        cors_headers(request);
+        request->common_header_count = request->header_count;
+    }
+    request->header_count = request->common_header_count;
+    request_header(request, STR("Cache-Control"), STR("no-store"));
+    size_t count = request->header_count < room ? request->header_count : room;
+    memcpy(headers, request->headers, count * sizeof *headers);
+    return count;
 }
 
 static void on_finished(void *context, struct http_exchange *exchange, int status,
@@ -180,7 +203,12 @@ static enum code listen_on(struct gateway *gateway, struct error *err)
         .address = gateway->options.listen,
         .threads = gateway->options.threads,
         .limits = gateway->options.limits,
-        .handler = {gateway, on_headers, on_request, on_error_body, on_finished},
+        .handler = {.context = gateway,
+                    .headers = on_headers,
+                    .request = on_request,
+                    .error_body = on_error_body,
+                    .error_headers = on_error_headers,
+                    .finished = on_finished},
     };
     return http_server_start(&http, &gateway->server, err);
 }

@@ -9,15 +9,10 @@ static enum stage_result refuse(struct request *request, int status, const char 
     return request_fail_own(request, status, &err);
 }
 
-/* The engine refuses long bodies too; here it is done before, with this request's headers. */
+/* Too long, too slow, badly framed: the engine has refused that already. */
 enum stage_result stage_guard(struct request *request)
 {
     const struct http_request *http = request->http;
-    uint64_t length;
-    request->common_header_count = request->header_count;
-    if (str_to_u64(http_header_find(http, STR("Content-Length")), &length) &&
-        length > (uint64_t)request->gateway->options.limits.body_bytes)
-        return refuse(request, 413, "BODY_TOO_LARGE", "The body is longer than is taken.");
     if (http->has_body && http_header_find(http, STR("Content-Encoding")).ptr)
         return refuse(request, 415, "CONTENT_ENCODING", "Bodies must not be compressed.");
     return STAGE_GO;

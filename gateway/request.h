@@ -62,7 +62,8 @@ struct request {
     bool dropped;     /* a stream whose reader was too slow */
 
     pthread_mutex_t lock; /* orders `gone` against the end of the call */
-    bool gone, over;
+    atomic_bool gone;
+    bool over;
     struct rpc_pending *pending;
     struct stream *stream;
 };
@@ -77,6 +78,9 @@ enum stage_result stage_route(struct request *request); /* API or static file */
 enum stage_result stage_media(struct request *request); /* may there be a body, and of this type? */
 enum stage_result stage_decode(struct request *request); /* JSON, path, query, headers → wire */
 enum stage_result stage_call(struct request *request);   /* unary: answers later */
+
+/* stage_cors without the answer to a preflight; true when the origin may call. */
+bool cors_headers(struct request *request);
 
 /* stage_call's way for server-streaming methods (stream.c). */
 enum stage_result stream_call(struct request *request, const struct rpc_call_options *options);

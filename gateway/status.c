@@ -82,40 +82,54 @@ struct failure status_own(int http_status, const struct error *err)
     };
 }
 
-/* What is said instead of an upstream's own words; NULL: they may be seen. */
-static const char *instead(enum code code, bool has_details)
+struct words {
+    const char *text, *reason;
+};
+
+/* What is said instead of an upstream's own words; text NULL: they may be seen. */
+static struct words instead(enum code code, bool has_details)
 {
     switch (code) {
     case CODE_UNKNOWN:
     case CODE_INTERNAL:
     case CODE_DATA_LOSS:
-        return "The service failed; the request id helps to find out why.";
+        return (struct words){"The service failed; the request id helps to find out why.",
+                              "UPSTREAM_FAILED"};
     case CODE_UNAVAILABLE:
-        return has_details ? NULL : "The service cannot be reached right now; try again.";
+        if (!has_details)
+            return (struct words){"The service cannot be reached right now; try again.",
+                                  "UPSTREAM_UNAVAILABLE"};
+        break;
     case CODE_DEADLINE_EXCEEDED:
-        return has_details ? NULL : "The service did not answer in time.";
+        if (!has_details)
+            return (struct words){"The service did not answer in time.", "UPSTREAM_TIMEOUT"};
+        break;
     case CODE_CANCELLED:
-        return has_details ? NULL : "The request was cancelled.";
+        if (!has_details)
+            return (struct words){"The request was cancelled.", "CANCELLED"};
+        break;
     default:
-        return NULL;
+        break;
     }
+    return (struct words){NULL, NULL};
 }
 
 struct failure status_upstream(const struct rpc_result *result, bool if_match, struct error *err)
 {
     error_clear(err);
     rpc_result_error(result, err);
-    const char *words = instead(result->code, result->details.len > 0);
+    struct words words = instead(result->code, result->details.len > 0);
     struct failure failure = {.http_status = status_of_code(result->code),
                               .code = result->code,
                               .message = result->message,
                               .details = result->details,
                               .err = err};
-    if (words) {
-        failure.message = str_of(words);
+    if (words.text) {
+        uint32_t retry_after_ms = err->retry_after_ms;
+        error_set(err, result->code, words.reason, "%s", words.text);
+        err->retry_after_ms = retry_after_ms;
+        failure.message = str_of(err->text);
         failure.details = (struct str){"", 0};
-        err->reason[0] = '\0';
-        err->field_count = 0;
     }
     if (if_match && result->code == CODE_ABORTED && strcmp(err->reason, "ETAG_MISMATCH") == 0)
         failure.http_status = 412;

@@ -62,6 +62,7 @@ static void add(struct stream *stream, struct str bytes)
         begin(stream);
     stream->wrote_ms = clock_mono_ms(clock_real());
     stream->broken = !http_stream_write(stream->request->exchange, bytes);
+    stream->request->dropped |= stream->broken && !atomic_load(&stream->request->gone);
 }
 
 /* --- the ticker --- */
@@ -238,11 +239,10 @@ static void on_done(void *argument, const struct rpc_result *result)
     struct error err;
     pthread_mutex_lock(&request->lock);
     request->over = true;
-    bool gone = request->gone;
+    bool gone = atomic_load(&request->gone);
     pthread_mutex_unlock(&request->lock);
     pthread_mutex_lock(&stream->write); /* the ticker may have begun the answer a moment ago */
     bool begun = stream->begun || result->code == CODE_OK;
-    request->dropped = stream->broken && !gone && request->code == CODE_OK;
     if (result->code != CODE_OK && begun && !gone) {
         struct failure failure = status_upstream(draining ? &ending : result, false, &err);
         add_error(stream, &failure, scratch_of(stream));

@@ -1,0 +1,62 @@
+"""The gateway alone, in front of a Python upstream it has never seen."""
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+
+@pytest.fixture(scope="module")
+def shared_upstream():
+    from upstream import Upstream
+    server = Upstream()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def upstream(shared_upstream):
+    shared_upstream.reset()
+    return shared_upstream
+
+
+def settings(upstream, **more):
+    """The command line of a gateway in front of `upstream`."""
+    mapping = ",".join(f"omnidata.{name}.v1={upstream.target}" for name in ("user", "analytics"))
+    values = {"listen": "127.0.0.1:0", "upstreams": mapping, "health-poll": "100ms",
+              "linger": "0s", "grace": "5s",
+              **{key.replace("_", "-"): value for key, value in more.items()}}
+    return [f"--{key}={value}" for key, value in values.items()]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """A folder of files, with things beside it that must not be reached."""
+    root = tmp_path_factory.mktemp("site")
+    (root / "secret.txt").write_text("secret")
+    public = root / "public"
+    (public / "js").mkdir(parents=True)
+    (public / "index.html").write_text("<!DOCTYPE html><title>t</title>" + "<p>text</p>" * 100)
+    (public / "js" / "main.js").write_text("export const x = 1;\n" * 100)
+    (public / "small.css").write_text("a{}")
+    (public / "blob.bin").write_bytes(bytes(range(256)) * 8)
+    (public / ".hidden").write_text("hidden")
+    (public / "out.txt").symlink_to(root / "secret.txt")
+    (public / "outdir").symlink_to(root)
+    return public
+
+
+@pytest.fixture(scope="module")
+def gateway(module_start, shared_upstream, site):
+    return module_start("omni-gateway", *settings(
+        shared_upstream, frontend_dir=site, cors_origins="https://app.example,http://localhost:5173",
+        deadline="2s", heartbeat="300ms", max_body_bytes="64KiB", max_header_bytes="8KiB",
+        max_target_bytes="4KiB"))
+
+
+@pytest.fixture(scope="module")
+def http(gateway):
+    with httpx.Client(base_url=f"http://{gateway.address}", timeout=20) as client:
+        yield client

@@ -1,0 +1,120 @@
+"""CORS and the files of the page."""
+import gzip
+import os
+
+import pytest
+
+APP = "https://app.example"
+
+
+def test_preflight(http, upstream):
+    answer = http.options("/v1/users/x", headers={"Origin": APP,
+                                                  "Access-Control-Request-Method": "PATCH",
+                                                  "Access-Control-Request-Headers": "content-type"})
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert answer.headers["access-control-allow-origin"] == APP
+    assert "PATCH" in answer.headers["access-control-allow-methods"]
+    allowed = answer.headers["access-control-allow-headers"].lower().replace(" ", "").split(",")
+    assert {"authorization", "content-type", "if-match", "idempotency-key", "x-api-key"} <= set(allowed)
+    assert answer.headers["vary"] == "Origin"
+    assert "access-control-allow-credentials" not in answer.headers
+    assert not upstream.calls
+
+
+def test_preflight_of_a_stranger_and_of_nothing(http):
+    stranger = http.options("/v1/users", headers={"Origin": "https://evil.example",
+                                                  "Access-Control-Request-Method": "GET"})
+    assert "access-control-allow-origin" not in stranger.headers
+    assert stranger.headers["vary"] == "Origin"
+    nothing = http.options("/nope", headers={"Origin": APP, "Access-Control-Request-Method": "GET"})
+    assert nothing.status_code == 404
+    assert nothing.headers["access-control-allow-origin"] == APP
+
+
+@pytest.mark.parametrize("method, path", [
+    ("GET", "/v1/users/x"), ("GET", "/nope"), ("PUT", "/v1/users"), ("GET", "/v1/users?x=1"),
+    ("GET", "/healthz"), ("GET", "/"), ("GET", "/v1/users/%zz")])
+def test_every_answer_allows_the_origin(http, upstream, method, path):
+    answer = http.request(method, path, headers={"Origin": APP})
+    assert answer.headers["access-control-allow-origin"] == APP
+    exposed = answer.headers["access-control-expose-headers"].lower()
+    for name in ("etag", "location", "retry-after", "x-request-id"):
+        assert name in exposed
+    assert "Origin" in answer.headers["vary"]
+
+
+def test_no_cors_unless_configured(start, upstream):
+    import httpx
+    from conftest import settings
+    gateway = start("omni-gateway", *settings(upstream))
+    answer = httpx.get(f"http://{gateway.address}/v1/users/x", headers={"Origin": APP})
+    assert not [name for name in answer.headers if name.startswith("access-control")]
+
+
+def test_files(http, site):
+    answer = http.get("/", headers={"Accept-Encoding": "identity"})
+    assert answer.status_code == 200
+    assert answer.text == (site / "index.html").read_text()
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    policy = answer.headers["content-security-policy"]
+    assert "script-src 'self'" in policy and "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy and "*" not in policy
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    types = {"/js/main.js": "text/javascript; charset=utf-8", "/small.css": "text/css; charset=utf-8",
+             "/blob.bin": "application/octet-stream"}
+    for path, content_type in types.items():
+        assert http.get(path).headers["content-type"] == content_type
+    assert http.get("/blob.bin").content == (site / "blob.bin").read_bytes()
+    assert http.get("/index.html").content == http.get("/").content
+
+
+def test_gzip(http, site):
+    raw = http.build_request("GET", "/js/main.js", headers={"Accept-Encoding": "br, gzip;q=0.5"})
+    answer = http.send(raw, stream=True)
+    body = b"".join(answer.iter_raw())
+    answer.close()
+    assert answer.headers["content-encoding"] == "gzip"
+    assert gzip.decompress(body) == (site / "js/main.js").read_bytes()
+    assert int(answer.headers["content-length"]) == len(body) < 2000
+    assert "Accept-Encoding" in answer.headers["vary"]
+    plain = http.get("/js/main.js", headers={"Accept-Encoding": "gzip;q=0, identity"})
+    assert "content-encoding" not in plain.headers
+    assert "Accept-Encoding" in plain.headers["vary"]
+    assert plain.headers["etag"] != answer.headers["etag"]
+    assert "content-encoding" not in http.get("/small.css").headers
+
+
+def test_revalidation(http, site, wait_until):
+    first = http.get("/small.css")
+    assert first.headers["cache-control"] == "no-cache"
+    again = http.get("/small.css", headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    (site / "small.css").write_text("b{}")
+    seen = wait_until(lambda: (lambda a: a if a.text == "b{}" else None)(http.get("/small.css")))
+    assert seen.headers["etag"] != first.headers["etag"]
+    (site / "new.txt").write_text("new")
+    assert http.get("/new.txt").text == "new"
+    os.unlink(site / "new.txt")
+    wait_until(lambda: http.get("/new.txt").status_code == 404)
+
+
+@pytest.mark.parametrize("path", [
+    "/../secret.txt", "/js/../../secret.txt", "/%2e%2e/secret.txt", "/%2e%2e%2fsecret.txt",
+    "/..%2fsecret.txt", "/js/..%2f..%2fsecret.txt", "/.hidden", "/%2ehidden", "/out.txt",
+    "/outdir/secret.txt", "/index.html%00.txt", "/index.html%00", "/js", "/js/", "//index.html",
+    "/./index.html", "/js//main.js", "/index.html/", "/etc/passwd", "/%2fetc%2fpasswd",
+    "/index.html%2f..%2f..%2fsecret.txt", "/" + "a" * 2000, "/\\..\\secret.txt", "/%5c..%5csecret.txt",
+])
+def test_nothing_else_can_be_reached(gateway, path):
+    import json
+    import socket
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as sock:
+        sock.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
+        answer = b""
+        while chunk := sock.recv(65536):
+            answer += chunk
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert int(head.split()[1]) in (400, 404)
+    assert b"secret" not in body and b"hidden" not in body
+    assert "error" in json.loads(body)

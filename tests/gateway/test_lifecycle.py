@@ -1,0 +1,239 @@
+"""Upstreams that go away, clients that go away, streams, and the gateway's own end."""
+import json
+import socket
+import subprocess
+import threading
+import time
+
+import grpc
+import httpx
+import pytest
+from conftest import settings
+from omnidata.analytics.v1 import analytics_pb2
+from omnidata.user.v1 import user_pb2
+from upstream import Upstream, error_info, fail
+
+
+@pytest.fixture
+def own_upstream():
+    server = Upstream()
+    yield server
+    server.stop()
+
+
+def url(gateway, path):
+    return f"http://{gateway.address}{path}"
+
+
+def test_upstream_down_and_up(start, own_upstream, wait_until):
+    gateway = start("omni-gateway", *settings(own_upstream))
+    wait_until(lambda: httpx.get(url(gateway, "/readyz")).status_code == 200)
+    own_upstream.stop()
+    begun = time.monotonic()
+    answer = httpx.get(url(gateway, "/v1/users/x"))
+    assert time.monotonic() - begun < 10
+    assert answer.status_code == 503
+    assert int(answer.headers["retry-after"]) >= 1
+    assert "127.0.0.1" not in answer.text
+    wait_until(lambda: httpx.get(url(gateway, "/readyz")).status_code == 503)
+    body = httpx.get(url(gateway, "/readyz")).json()
+    assert body["status"] == "not_ready" and not body["draining"]
+    assert body["upstreams"] == [{"services": "omnidata.user.v1", "healthy": False},
+                                 {"services": "omnidata.analytics.v1", "healthy": False}]
+    assert httpx.get(url(gateway, "/healthz")).json() == {"status": "ok"}
+    own_upstream.restart()
+    wait_until(lambda: httpx.get(url(gateway, "/readyz")).status_code == 200)
+    wait_until(lambda: httpx.get(url(gateway, "/v1/users/x")).status_code == 200)
+
+
+def test_not_serving_is_not_ready(start, own_upstream, wait_until):
+    gateway = start("omni-gateway", *settings(own_upstream))
+    wait_until(lambda: httpx.get(url(gateway, "/readyz")).status_code == 200)
+    own_upstream.serving = False
+    wait_until(lambda: httpx.get(url(gateway, "/readyz")).status_code == 503)
+
+
+def test_a_client_that_goes_cancels_the_call(gateway, upstream, wait_until):
+    entered, ended = threading.Event(), threading.Event()
+
+    def slow(request, context):
+        context.add_callback(ended.set)
+        entered.set()
+        assert ended.wait(10)
+        return user_pb2.User()
+
+    upstream.on["GetUser"] = slow
+    with socket.create_connection(("127.0.0.1", gateway.port)) as sock:
+        sock.sendall(b"GET /v1/users/x HTTP/1.1\r\nHost: a\r\nX-Request-Id: left\r\n\r\n")
+        assert entered.wait(10)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    begun = time.monotonic()
+    assert ended.wait(1.5), "the upstream was not told"
+    assert time.monotonic() - begun < 1.5
+    wait_until(lambda: [e for e in gateway.events("request")
+                        if e.get("request_id") == "left" and e.get("aborted")])
+
+
+def test_a_client_that_leaves_a_stream_cancels_it(gateway, http, upstream):
+    def forever(request, context):
+        while context.is_active():
+            yield analytics_pb2.TailEventsResponse(missed=1)
+            time.sleep(0.02)
+
+    upstream.on["TailEvents"] = forever
+    with http.stream("GET", "/v1/analytics/events:tail") as answer:
+        assert next(answer.iter_lines()).strip() == 'data: {"missed":"1"}'
+    assert upstream.cancelled.wait(5)
+
+
+def test_a_stream_opens_and_shows_life(http, upstream):
+    release = threading.Event()
+
+    def quiet(request, context):
+        release.wait(10)
+        return iter(())
+
+    def generator(request, context):
+        quiet(request, context)
+        yield analytics_pb2.TailEventsResponse(missed=2)
+
+    upstream.on["TailEvents"] = generator
+    with http.stream("GET", "/v1/analytics/events:tail") as answer:
+        lines = (line.strip() for line in answer.iter_lines())
+        assert [next(lines) for _ in range(4)] == [":", "", ":", ""]
+        release.set()
+        rest = [line for line in lines if line and line != ":"]
+    assert rest == ['data: {"missed":"2"}']
+
+
+def test_a_stream_that_fails_at_once_is_an_ordinary_error(http, upstream):
+    def refuse(request, context):
+        fail(context, grpc.StatusCode.RESOURCE_EXHAUSTED, "too many", error_info("TOO_MANY"))
+        yield
+
+    upstream.on["TailEvents"] = refuse
+    answer = http.get("/v1/analytics/events:tail")
+    assert (answer.status_code, answer.headers["content-type"]) == (429, "application/json")
+
+
+def test_a_stream_that_fails_later_says_so(http, upstream):
+    def fails(request, context):
+        yield analytics_pb2.TailEventsResponse(missed=1)
+        fail(context, grpc.StatusCode.FAILED_PRECONDITION, "enough", error_info("ENOUGH"))
+
+    upstream.on["TailEvents"] = fails
+    lines = http.get("/v1/analytics/events:tail").text.split("\n")
+    assert lines[:3] == ['data: {"missed":"1"}', "", "event: error"]
+    error = json.loads(lines[3].removeprefix("data: "))["error"]
+    assert (error["code"], error["status"], error["message"]) == (400, "FAILED_PRECONDITION", "enough")
+
+
+def test_a_slow_reader_is_dropped(start, upstream, wait_until):
+    gateway = start("omni-gateway", *settings(upstream, stream_buffer="64KiB"))
+    from omnidata.event.v1 import event_pb2
+
+    def flood(request, context):
+        message = analytics_pb2.TailEventsResponse(event=event_pb2.Event(query="x" * 10000))
+        while context.is_active():
+            yield message
+
+    upstream.on["TailEvents"] = flood
+    with socket.create_connection(("127.0.0.1", gateway.port)) as sock:
+        sock.sendall(b"GET /v1/analytics/events:tail HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert upstream.cancelled.wait(20)
+        wait_until(lambda: [e for e in gateway.events("request") if e.get("dropped")])
+    assert httpx.get(url(gateway, "/healthz")).status_code == 200
+
+
+def test_drain(start, upstream, wait_until):
+    gateway = start("omni-gateway", *settings(upstream, linger="1s"))
+    wait_until(lambda: httpx.get(url(gateway, "/readyz")).status_code == 200)
+    entered, release = threading.Event(), threading.Event()
+
+    def slow(request, context):
+        entered.set()
+        release.wait(10)
+        return user_pb2.User(id="late")
+
+    def forever(request, context):
+        yield analytics_pb2.TailEventsResponse(missed=1)
+        while context.is_active():
+            time.sleep(0.02)
+
+    upstream.on["GetUser"] = slow
+    upstream.on["TailEvents"] = forever
+    answers = {}
+    threads = [threading.Thread(target=lambda: answers.update(get=httpx.get(
+        url(gateway, "/v1/users/x"), timeout=20))),
+               threading.Thread(target=lambda: answers.update(tail=httpx.get(
+                   url(gateway, "/v1/analytics/events:tail"), timeout=20)))]
+    for thread in threads:
+        thread.start()
+    assert entered.wait(10)
+    wait_until(lambda: "TailEvents" in [call[0] for call in upstream.calls])
+    gateway.process.terminate()
+    wait_until(lambda: httpx.get(url(gateway, "/readyz")).json()["draining"], timeout_s=1)
+    release.set()
+    for thread in threads:
+        thread.join()
+    assert gateway.wait_exit() == 0
+    assert answers["get"].json() == {"id": "late"}
+    assert "event: error" in answers["tail"].text and "UNAVAILABLE" in answers["tail"].text
+    assert gateway.events("stopped")[0]["clean"] is True
+
+
+def test_drain_gives_up_after_the_grace_period(start, upstream):
+    gateway = start("omni-gateway", *settings(upstream, grace="200ms", deadline="30s"))
+    entered = threading.Event()
+
+    def stuck(request, context):
+        entered.set()
+        while context.is_active():
+            time.sleep(0.02)
+        return user_pb2.User()
+
+    upstream.on["GetUser"] = stuck
+    with socket.create_connection(("127.0.0.1", gateway.port)) as sock:
+        sock.sendall(b"GET /v1/users/x HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert entered.wait(10)
+        gateway.process.terminate()
+        assert gateway.wait_exit() == 0
+    assert gateway.events("stopped")[0]["clean"] is False
+
+
+@pytest.mark.parametrize("wrong, words", [
+    ({"upstreams": "nonsense"}, "--upstreams: 'nonsense'"),
+    ({"frontend_dir": "/no/such"}, "--frontend-dir: /no/such"),
+    ({"descriptor_set": "/no/such"}, "--descriptor-set: /no/such"),
+    ({"descriptor_set": "/etc/passwd"}, "FileDescriptorSet"),
+    ({"listen": "127.0.0.1:99999"}, "listen"),
+    ({"deadline": "soon"}, "deadline"),
+    ({"error_shape": "round"}, "error-shape"),
+])
+def test_wrong_settings(run, upstream, wrong, words):
+    done = run("omni-gateway", *settings(upstream, **wrong))
+    assert done.returncode == 2
+    assert words in done.stderr
+
+
+def test_port_in_use(run, gateway, upstream):
+    done = run("omni-gateway", *settings(upstream, listen=gateway.address))
+    assert done.returncode == 2
+    assert gateway.address in done.stderr
+
+
+def test_conflicting_routes_are_refused(run, gen, upstream, tmp_path):
+    (tmp_path / "clash.proto").write_text("""
+        syntax = "proto3"; package omnidata.user.v1.clash; import "google/api/annotations.proto";
+        message M { string a = 1; string b = 2; }
+        service S {
+          rpc One(M) returns (M) { option (google.api.http) = {get: "/x/{a}"}; }
+          rpc Two(M) returns (M) { option (google.api.http) = {get: "/x/{b}"}; }
+        }""")
+    from support.programs import ROOT
+    subprocess.run(["protoc", f"-I{ROOT}/proto", f"-I{tmp_path}", "--include_imports",
+                    f"--descriptor_set_out={tmp_path}/clash.binpb", "clash.proto"], check=True)
+    done = run("omni-gateway", *settings(upstream, descriptor_set=tmp_path / "clash.binpb"))
+    assert done.returncode == 2
+    assert "/x/{a}" in done.stderr and "/x/{b}" in done.stderr
+    assert "S/One" in done.stderr and "S/Two" in done.stderr
