@@ -17,7 +17,7 @@ SANITIZER = re.compile(r"(ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime e
 SANITIZER_OPTIONS = {
     "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:detect_stack_use_after_return=1",
     "UBSAN_OPTIONS": "print_stacktrace=1",
-    "TSAN_OPTIONS": f"suppressions={ROOT}/tests/tsan.supp",
+    "TSAN_OPTIONS": f"suppressions={ROOT}/tests/support/tsan.supp",
 }
 
 
