@@ -3,6 +3,7 @@
  *
  *   omni-progress 1
  *   file SIZE MTIME_NS SHA256_OF_THE_FIRST_64_KIB
+ *   run UUID
  *   counts IMPORTED FAILED SKIPPED
  *   done RECORDS                  all up to here, a multiple of 8
  *   tail HEX                      a bit for each record behind, the lowest bit first
@@ -13,6 +14,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/encode.h"
+#include "base/id.h"
 #include "crypto/crypto.h"
 
 #include <errno.h>
@@ -33,6 +35,7 @@ enum {
 struct checkpoint {
     char *path, *temporary;
     struct buf identity; /* the line `file …` */
+    char run[ID_TEXT_BYTES + 1];
     struct checkpoint_counts counts;
     uint64_t done;   /* a multiple of 8 */
     struct buf tail; /* bit i: record done + 1 + i */
@@ -81,24 +84,35 @@ static bool read_tail(struct checkpoint *checkpoint, struct str line)
     return true;
 }
 
+static bool read_run(struct checkpoint *checkpoint, struct str line)
+{
+    struct str prefix = STR("run ");
+    struct id id;
+    if (!str_starts(line, prefix) || !id_parse(str_from(line, prefix.len), &id))
+        return false;
+    id_format(id, checkpoint->run);
+    return true;
+}
+
 static enum code parse(struct checkpoint *checkpoint, const char *path, struct str text,
                        struct error *err)
 {
-    struct str line[6] = {0};
+    struct str line[7] = {0};
     uint64_t counts[3] = {0};
-    for (size_t i = 0; i < 6; i++)
+    for (size_t i = 0; i < 7; i++)
         if (!str_next(&text, '\n', &line[i]))
             break;
-    bool whole = str_eq(line[0], STR("omni-progress 1")) && str_eq(line[5], STR("end")) &&
-                 read_numbers(line[2], STR("counts"), counts, 3) &&
-                 read_numbers(line[3], STR("done"), &checkpoint->done, 1) &&
-                 checkpoint->done % 8 == 0 && read_tail(checkpoint, line[4]);
+    bool whole = str_eq(line[0], STR("omni-progress 1")) && str_eq(line[6], STR("end")) &&
+                 read_run(checkpoint, line[2]) && read_numbers(line[3], STR("counts"), counts, 3) &&
+                 read_numbers(line[4], STR("done"), &checkpoint->done, 1) &&
+                 checkpoint->done % 8 == 0 && read_tail(checkpoint, line[5]);
     if (!whole)
         return error_set(err, CODE_FAILED_PRECONDITION, "PROGRESS_UNREADABLE",
                          "%s is damaged; --restart begins anew", checkpoint->path);
     if (!str_eq(line[1], buf_str(&checkpoint->identity)))
         return error_set(err, CODE_FAILED_PRECONDITION, "FILE_CHANGED",
-                         "%s has changed since its import was interrupted; --restart begins anew",
+                         "%s has changed since its import was interrupted; --restart begins anew "
+                         "(with --skip-existing, past what is there)",
                          path);
     checkpoint->counts = (struct checkpoint_counts){counts[0], counts[1], counts[2]};
     return CODE_OK;
@@ -142,6 +156,7 @@ enum code checkpoint_open(const char *path, int fd, bool restart, struct checkpo
     struct checkpoint *made = xcalloc(1, sizeof *made);
     made->path = with_ending(path, ".omni-progress");
     made->temporary = with_ending(path, ".omni-progress.new");
+    id_format(id_new(clock_real()), made->run);
     buf_init(&made->identity, 256);
     buf_init(&made->tail, TAIL_BYTES_MAX);
     enum code code = identify(path, fd, &made->identity, err);
@@ -168,6 +183,11 @@ void checkpoint_free(struct checkpoint *checkpoint)
 const char *checkpoint_path(const struct checkpoint *checkpoint)
 {
     return checkpoint->path;
+}
+
+const char *checkpoint_run(const struct checkpoint *checkpoint)
+{
+    return checkpoint->run;
 }
 
 struct checkpoint_counts *checkpoint_counts(struct checkpoint *checkpoint)
@@ -238,8 +258,8 @@ enum code checkpoint_save(struct checkpoint *checkpoint, struct error *err)
     struct buf text;
     shorten(checkpoint, 1);
     buf_init(&text, TEXT_BYTES_MAX);
-    buf_addf(&text, "omni-progress 1\n%s\ncounts %llu %llu %llu\ndone %llu\ntail ",
-             buf_cstr(&checkpoint->identity), (unsigned long long)counts->imported,
+    buf_addf(&text, "omni-progress 1\n%s\nrun %s\ncounts %llu %llu %llu\ndone %llu\ntail ",
+             buf_cstr(&checkpoint->identity), checkpoint->run, (unsigned long long)counts->imported,
              (unsigned long long)counts->failed, (unsigned long long)counts->skipped,
              (unsigned long long)checkpoint->done);
     encode_hex(&text, buf_str(&checkpoint->tail));

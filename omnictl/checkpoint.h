@@ -28,6 +28,12 @@ void checkpoint_free(struct checkpoint *checkpoint);
 /* Where it is kept. */
 const char *checkpoint_path(const struct checkpoint *checkpoint);
 
+/*
+ * What this import is called, from its first run to the one that finishes it: a random text.
+ * Request ids are made with it, so that those of another import of the same lines are others.
+ */
+const char *checkpoint_run(const struct checkpoint *checkpoint);
+
 /* The record (from 1) is finished. */
 bool checkpoint_has(const struct checkpoint *checkpoint, uint64_t record);
 void checkpoint_add(struct checkpoint *checkpoint, uint64_t record);

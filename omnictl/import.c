@@ -2,12 +2,14 @@
  * omnictl import: users from a file into the user service.
  *
  * One thread does it all, in turns: takes answers, repeats what is due, reads and submits while
- * there is room, shows and saves the progress, waits. A record's request id is made of its content
- * and its line, so that whatever is sent twice, by a retry or by a run that takes up another, is
- * carried out once.
+ * there is room, shows and saves the progress, waits. A record's request id is made of its content,
+ * its line and the import it belongs to, so that whatever is sent twice, by a retry or by a run
+ * that takes up another, is carried out once; and importing the same file again another day, or
+ * after its users were deleted, is another import.
  */
 #include "base/clock.h"
 #include "base/encode.h"
+#include "base/id.h"
 #include "crypto/crypto.h"
 #include "omnictl/api.h"
 #include "omnictl/checkpoint.h"
@@ -42,6 +44,7 @@ struct import {
     struct source *source;
     struct sender *sender;
     struct checkpoint *checkpoint; /* NULL for standard input */
+    char run[ID_TEXT_BYTES + 1];
     struct checkpoint_counts counts;
     struct progress progress;
     struct buf request;
@@ -91,6 +94,7 @@ static void submit(struct import *import, struct source_item *item)
     struct buf id;
     buf_reset(&import->request);
     proto_encode(&import->request, &item->user->base);
+    buf_add_cstr(&import->request, import->run);
     crypto_sha256(buf_str(&import->request), digest);
     buf_init(&id, 128);
     buf_add_cstr(&id, "import-");
@@ -213,9 +217,7 @@ static void say_how_to_resume(const struct import *import)
                 "--restart begins anew.\n",
                 checkpoint_path(import->checkpoint));
     else
-        fputs("Within a day, the same command with the same input goes on: users that were "
-              "imported are not imported again.\n",
-              stderr);
+        fputs("To go on, give the same input again with --skip-existing.\n", stderr);
 }
 
 /* All turns, from the first to the reason to end. */
@@ -280,6 +282,7 @@ static bool prepare(struct import *import, const char *path)
         return false;
     }
     import->counts = *checkpoint_counts(import->checkpoint);
+    snprintf(import->run, sizeof import->run, "%s", checkpoint_run(import->checkpoint));
     return true;
 }
 
@@ -293,6 +296,7 @@ static int run(const struct command_call *call)
     const volatile sig_atomic_t *signals = api_catch_signals();
     struct buf what;
     int result = COMMAND_USAGE;
+    id_format(id_new(clock_real()), import.run);
     if (strcmp(import.name, "-") == 0)
         import.name = "stdin";
     buf_init(&what, 4096);
@@ -371,7 +375,7 @@ const struct command COMMAND_IMPORT = {
         "be imported. A line that fails is shown as FILE:LINE: and does not stop the others.\n"
         "\n"
         "What is done is kept in FILE.omni-progress until all is; after an interruption the same\n"
-        "command goes on. A line that is sent twice within a day is carried out once.\n"
+        "command goes on, and no line is carried out twice.\n"
         "\n"
         "Exit code: 0 all imported, 1 some lines failed, 2 wrong usage or file, 3 the service\n"
         "cannot be reached, 130 interrupted.\n",

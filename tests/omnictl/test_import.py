@@ -152,6 +152,19 @@ def test_skip_existing(omnictl, user_server, users, tmp_path):
     assert len(users.users) == 12
 
 
+def test_another_import_of_the_same_file_is_another(omnictl, user_server, users, tmp_path):
+    """Request ids do not outlive the import: deleted users are created again, taken addresses
+    are said to be taken."""
+    write_users(tmp_path / "u.ndjson", 10)
+    assert omnictl("import", f"--users={user_server.address}", "u.ndjson").returncode == 0
+    done = omnictl("import", f"--users={user_server.address}", "u.ndjson")
+    assert done.returncode == 1
+    assert "0 imported, 10 failed" in done.stderr and "EMAIL_TAKEN" in done.stderr
+    users.users.clear()
+    assert omnictl("import", f"--users={user_server.address}", "u.ndjson").returncode == 0
+    assert len(users.users) == 10
+
+
 def test_service_away_is_exit_3_and_resumable(omnictl, user_server, users, closed_port, tmp_path):
     write_users(tmp_path / "u.ndjson", 20)
     done = omnictl("import", f"--users={closed_port}", "--retry-for=1s", "u.ndjson")

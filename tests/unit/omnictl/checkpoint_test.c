@@ -114,13 +114,17 @@ static void test_restart_and_remove(void **state)
     unlink(progress);
     struct checkpoint *checkpoint = open_again(&fd, false);
     checkpoint_add(checkpoint, 1);
+    char run[64];
+    snprintf(run, sizeof run, "%s", checkpoint_run(checkpoint));
     assert_int_equal(checkpoint_save(checkpoint, &err), CODE_OK);
     close_both(checkpoint, fd);
     checkpoint = open_again(&fd, true);
     assert_false(checkpoint_has(checkpoint, 1));
+    assert_string_not_equal(checkpoint_run(checkpoint), run);
     close_both(checkpoint, fd);
     checkpoint = open_again(&fd, false);
     assert_true(checkpoint_has(checkpoint, 1));
+    assert_string_equal(checkpoint_run(checkpoint), run);
     checkpoint_remove(checkpoint);
     assert_int_not_equal(access(progress, F_OK), 0);
     close_both(checkpoint, fd);
@@ -145,12 +149,19 @@ static void test_damaged_files_are_refused(void **state)
     static const char *const TEXTS[] = {
         "",
         "omni-progress 1\n",
-        "omni-progress 2\nfile 1 2 3\ncounts 1 2 3\ndone 8\ntail \nend\n",
-        "omni-progress 1\nfile 1 2 3\ncounts 1 2\ndone 8\ntail \nend\n",
-        "omni-progress 1\nfile 1 2 3\ncounts 1 2 3\ndone 9\ntail \nend\n",
-        "omni-progress 1\nfile 1 2 3\ncounts 1 2 3\ndone 8\ntail 0\nend\n",
-        "omni-progress 1\nfile 1 2 3\ncounts 1 2 3\ndone 8\ntail zz\nend\n",
-        "omni-progress 1\nfile 1 2 3\ncounts 1 2 3\ndone 8\ntail 00\n",
+        "omni-progress 2\nfile 1 2 3\nrun 01900000-0000-7000-8000-000000000000\ncounts 1 2 3\ndone "
+        "8\ntail \nend\n",
+        "omni-progress 1\nfile 1 2 3\nrun x\ncounts 1 2 3\ndone 8\ntail 00\nend\n",
+        "omni-progress 1\nfile 1 2 3\nrun 01900000-0000-7000-8000-000000000000\ncounts 1 2\ndone "
+        "8\ntail \nend\n",
+        "omni-progress 1\nfile 1 2 3\nrun 01900000-0000-7000-8000-000000000000\ncounts 1 2 3\ndone "
+        "9\ntail \nend\n",
+        "omni-progress 1\nfile 1 2 3\nrun 01900000-0000-7000-8000-000000000000\ncounts 1 2 3\ndone "
+        "8\ntail 0\nend\n",
+        "omni-progress 1\nfile 1 2 3\nrun 01900000-0000-7000-8000-000000000000\ncounts 1 2 3\ndone "
+        "8\ntail zz\nend\n",
+        "omni-progress 1\nfile 1 2 3\nrun 01900000-0000-7000-8000-000000000000\ncounts 1 2 3\ndone "
+        "8\ntail 00\n",
     };
     (void)state;
     write_text(file, "content");
