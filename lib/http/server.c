@@ -113,15 +113,16 @@ enum code http_server_start(const struct http_server_options *options, struct ht
     server->loops = xcalloc((size_t)options->threads, sizeof *server->loops);
     for (int i = 0; i < options->threads; i++)
         server->loops[i] = loop_new(server, fds[i]);
+    *result = server; /* before a handler can run, which may want to see it */
     for (int i = 0; i < options->threads; i++) {
         int failed = start_loop(server->loops[i]);
         if (failed) {
+            *result = NULL;
             give_up(server, i);
             return error_errno(err, CODE_RESOURCE_EXHAUSTED, failed, "start a loop for %s",
                                options->address);
         }
     }
-    *result = server;
     return CODE_OK;
 }
 
@@ -139,8 +140,10 @@ bool http_server_drain(struct http_server *server, int64_t grace_ms)
     for (int i = 0; i < server->options.threads; i++) {
         pthread_join(server->loops[i]->thread, NULL);
         clean = clean && !server->loops[i]->cut;
-        http_loop_unref(server->loops[i]);
     }
+    /* Only now: a handler of one loop may have asked for http_server_stats of all. */
+    for (int i = 0; i < server->options.threads; i++)
+        http_loop_unref(server->loops[i]);
     http_server_unref(server);
     return clean;
 }

@@ -120,6 +120,13 @@ def test_headers_of_handlers_cannot_be_split(raw):
     assert response.get("x-reflected") == "a  X-Injected: b"
 
 
+def test_errors_carry_the_headers_of_the_handler(raw):
+    assert raw.get("/nope").response().get("x-error-for") == "/nope"
+    raw.get("/hello", headers="A : b\r\n")
+    response = raw.response()
+    assert (response.status, response.get("x-error-for")) == (400, "/hello")
+
+
 # --- Expect ---
 
 def test_expect_gets_100_before_the_body_is_sent(raw):

@@ -331,6 +331,14 @@ static void on_error(void *context, int status, const char *text, struct buf *bo
     json_object_end(&json);
 }
 
+static size_t on_error_headers(void *context, struct http_exchange *exchange,
+                               struct http_header *headers, size_t room)
+{
+    (void)context, (void)room;
+    headers[0] = (struct http_header){STR("X-Error-For"), http_exchange_request(exchange)->target};
+    return 1;
+}
+
 static void on_finished(void *context, struct http_exchange *exchange, int status,
                         uint64_t body_bytes, bool aborted)
 {
@@ -356,7 +364,11 @@ int main(int argc, char **argv)
         .address = settings.listen,
         .threads = (int)settings.threads,
         .limits = settings.limits,
-        .handler = {NULL, on_headers, on_request, on_error, on_finished},
+        .handler = {.headers = on_headers,
+                    .request = on_request,
+                    .error_body = on_error,
+                    .error_headers = on_error_headers,
+                    .finished = on_finished},
     };
     struct error err = {0};
     bool clean = false;
