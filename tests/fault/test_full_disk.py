@@ -11,7 +11,7 @@ from support.programs import wait_until
 def small_disk(tmp_path):
     folder = tmp_path / "disk"
     folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "omni-test", folder], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "omni-test", folder], check=True)
     yield folder
     subprocess.run(["umount", "-l", folder], check=True)
 
@@ -44,7 +44,7 @@ def test_user_service_on_a_full_disk(new_stack, small_disk):
     stack.user_dir = small_disk / "user"
     stack.start()
     ballast = small_disk / "ballast"
-    ballast.write_bytes(b"x" * (1 << 20))
+    ballast.write_bytes(b"x" * (18 << 20))
     made, refused = fill_until_refused(stack, 20000)
     assert_says_full(refused)
     assert stack.http.get(f"/v1/users/{made[0]}").status_code == 200
@@ -66,11 +66,10 @@ def test_archive_on_a_full_disk(new_stack, small_disk):
     first = create(stack, 0).json()["id"]
     wait_archived(stack, [first])
     ballast = small_disk / "ballast"
-    with ballast.open("wb") as file:
+    with ballast.open("wb", buffering=0) as file:
         try:
             while True:
                 file.write(b"x" * 4096)
-                file.flush()
         except OSError:
             pass
     made = [create(stack, n).json()["id"] for n in range(1, 60)]
