@@ -80,7 +80,11 @@ static void real_out(struct buf *buf, double value, bool single)
         buf_add(buf, value < 0 ? STR("\"-Infinity\"") : STR("\"Infinity\""));
         return;
     }
-    if (fabs(value) < 1e15 && value == (double)(int64_t)value && !(value == 0 && signbit(value))) {
+    if (value == 0 && signbit(value)) { /* "-0" would be an integer, without a sign, to many */
+        buf_add(buf, STR("-0.0"));
+        return;
+    }
+    if (fabs(value) < 1e15 && value == (double)(int64_t)value) {
         buf_add_i64(buf, (int64_t)value);
         return;
     }
