@@ -51,7 +51,6 @@ struct store_sqlite {
     pthread_cond_t work;  /* the writer waits here */
     struct write_op *first, *last;
     int waiting, waiting_max;
-    int expected; /* how many were in the group before */
     bool stopping;
     pthread_t thread;
     bool thread_runs;

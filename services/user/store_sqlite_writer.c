@@ -20,7 +20,7 @@
 
 enum {
     GROUP_MAX = 256,
-    GATHER_NS = 300000,
+
     PURGE_EVERY_MS = 1000,
     PURGE_ROWS = 200,
     DEADLINE_MS_MAX = 1 << 30
@@ -103,8 +103,7 @@ static enum code enqueue(struct store_sqlite *store, struct write_op *op, struct
     else
         store->first = op;
     store->last = op;
-    store->waiting++;
-    if (store->waiting == 1 || store->waiting == store->expected)
+    if (++store->waiting == 1)
         pthread_cond_signal(&store->work);
     return CODE_OK;
 }
@@ -138,25 +137,6 @@ enum code store_sqlite_submit(struct store_sqlite *store, struct write_op *op, i
 }
 
 /* --- the writer's side --- */
-
-/*
- * Callers that were just answered tend to come again at once, and the first of them must not get a
- * commit of its own while the others are still waking up: a group that follows a group is waited
- * for, briefly. A caller who is alone never waits.
- */
-static void gather_group(struct store_sqlite *store)
-{
-    struct timespec until;
-    int late = 0;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += GATHER_NS;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_nsec -= 1000000000;
-        until.tv_sec++;
-    }
-    while (store->first && store->waiting < store->expected && !store->stopping && !late)
-        late = pthread_cond_timedwait(&store->work, &store->lock, &until);
-}
 
 static size_t take_group(struct store_sqlite *store, struct write_op **group)
 {
@@ -344,9 +324,7 @@ void *store_sqlite_writer_main(void *argument)
             struct timespec until = store_sqlite_deadline(PURGE_EVERY_MS);
             pthread_cond_timedwait(&store->work, &store->lock, &until);
         }
-        gather_group(store);
         size_t count = take_group(store, group);
-        store->expected = (int)count;
         bool end = !count && store->stopping;
         pthread_mutex_unlock(&store->lock);
         if (end)

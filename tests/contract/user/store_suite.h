@@ -19,7 +19,7 @@
 
 struct suite_clock {
     struct clock base;
-    int64_t wall_us;
+    _Atomic int64_t wall_us; /* the store's threads look as well */
 };
 
 struct suite {
