@@ -1,0 +1,21 @@
+"""The model of the archive protocol holds, and finds what is broken on purpose."""
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import archive_protocol  # noqa: E402
+
+
+def test_the_protocol_holds():
+    found, steps, states = archive_protocol.check(crashes=1)
+    assert found is None, steps
+    assert states > 50000  # it did look around
+
+
+@pytest.mark.parametrize("mutation", archive_protocol.MUTATIONS)
+def test_a_broken_protocol_is_found(mutation):
+    found, steps, _ = archive_protocol.check(mutation)
+    assert found and steps
