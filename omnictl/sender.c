@@ -183,7 +183,7 @@ static void shrink_window(struct sender *sender, int64_t now)
 
 static void grow_window(struct sender *sender)
 {
-    if (sender->window < sender->options.parallel && ++sender->since_growth >= sender->window / 4) {
+    if (sender->window < sender->options.parallel && ++sender->since_growth >= sender->window) {
         sender->since_growth = 0;
         sender->window++;
     }
