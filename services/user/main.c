@@ -14,6 +14,7 @@
 #include "user/store_sqlite.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -238,6 +239,7 @@ int main(int argc, char **argv)
     pthread_sigmask(SIG_BLOCK, &signals, NULL); /* threads inherit it: sigwait alone sees them */
     signal(SIGPIPE, SIG_IGN);
     umask(077);
+    mallopt(M_ARENA_MAX, 4); /* 64 threads that mostly wait need no heap each */
     if (make_directory(program.settings.data_dir, &err) != CODE_OK ||
         open_store(&program, &err) != CODE_OK || open_tokens(&program, &err) != CODE_OK ||
         start_relay(&program, &err) != CODE_OK || start_emitter(&program, &err) != CODE_OK ||

@@ -12,8 +12,11 @@
 /* The writer touches many pages of the term index: it keeps more of them than a reader, and lets
  * the log grow before it copies them back, since most are changed again by then. */
 static const char WRITER_PRAGMAS[] =
-    "PRAGMA cache_size=-8192; PRAGMA wal_autocheckpoint=8192;"
-    "PRAGMA mmap_size=1073741824; PRAGMA journal_size_limit=67108864";
+    "PRAGMA cache_size=-6144; PRAGMA wal_autocheckpoint=8192;"
+    "PRAGMA mmap_size=2147418112; PRAGMA journal_size_limit=67108864";
+
+/* Readers see the file through the page cache of the system; their own holds pages of the log. */
+static const char READER_PRAGMAS[] = "PRAGMA cache_size=-512; PRAGMA mmap_size=2147418112";
 
 static struct store_vtable vtable; /* put together once, from what the rooms offer */
 
@@ -90,6 +93,8 @@ static enum code open_readers(struct store_sqlite *store, const char *path, int 
         if (db_open_reader(path, &reader->db, err) != CODE_OK)
             return err->code;
         store->reader_count++;
+        if (db_exec(reader->db, READER_PRAGMAS, err) != CODE_OK)
+            return err->code;
         reader->next = store->free_readers;
         store->free_readers = reader;
     }
