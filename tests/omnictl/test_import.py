@@ -55,14 +55,18 @@ def test_a_lost_answer_makes_no_second_user(omnictl, user_server, users, tmp_pat
 
 def test_kill_and_resume(omnictl, start_omnictl, user_server, users, tmp_path):
     write_users(tmp_path / "u.ndjson", 5000)
-    users.delay_s = 0.004
-    for until in (1500, 3000):
+    progress = tmp_path / "u.ndjson.omni-progress"
+
+    def kept():
+        lines = progress.read_text().splitlines() if progress.exists() else []
+        return sum(int(line.split()[1]) for line in lines if line.startswith("done "))
+    users.delay_s = 0.02
+    for until in (800, 2000):
         process = start_omnictl("import", f"--users={user_server.address}", "--parallel=64",
                                 "u.ndjson", stderr=subprocess.DEVNULL)
-        wait_until(lambda: len(users.users) >= until, 60)
+        wait_until(lambda: kept() >= until, 60)
         process.send_signal(signal.SIGKILL)
         process.wait()
-        assert (tmp_path / "u.ndjson.omni-progress").exists()
     users.delay_s = 0
     calls = users.calls
     done = omnictl("import", f"--users={user_server.address}", "u.ndjson")
@@ -70,8 +74,8 @@ def test_kill_and_resume(omnictl, start_omnictl, user_server, users, tmp_path):
     assert "going on after" in done.stderr
     assert "5,000 imported, 0 failed" in done.stderr
     assert len(users.users) == 5000
-    assert users.calls - calls < 4500, "what was finished is not sent again"
-    assert not (tmp_path / "u.ndjson.omni-progress").exists()
+    assert users.calls - calls <= 5000 - 2000, "what was finished is not sent again"
+    assert not progress.exists()
 
 
 def test_ctrl_c_saves_and_says_how_to_go_on(omnictl, start_omnictl, user_server, users, tmp_path):
