@@ -30,7 +30,7 @@
 /* What handlers saw. */
 struct echo_state {
     atomic_int running, finished, cancelled;
-    struct rpc_server *server; /* for `serving`; may be NULL */
+    struct rpc_server *_Atomic server; /* for `serving`: set after the start */
 };
 
 static inline void echo_nap(void)

@@ -132,6 +132,38 @@ static void many_may_watch(void **state)
         assert_int_equal(rpc_stream_finish(streams[i], &err), CODE_CANCELLED);
 }
 
+enum { WATCHERS_MAX = 1000 };
+
+static void watchers_that_go_make_room(void **state)
+{
+    struct pair *pair = *state;
+    struct error err;
+    for (int i = 0; i < WATCHERS_MAX + 100; i++) {
+        struct rpc_blocking_stream *stream = watch(pair, USERS);
+        assert_int_equal(next(pair, stream), STATUS(SERVING));
+        assert_int_equal(rpc_stream_finish(stream, &err), CODE_CANCELLED);
+    }
+}
+
+static void watchers_are_bounded(void **state)
+{
+    struct pair *pair = *state;
+    struct rpc_blocking_stream *streams[WATCHERS_MAX];
+    struct error err;
+    for (int i = 0; i < WATCHERS_MAX; i++)
+        streams[i] = watch(pair, "");
+    for (int i = 0; i < WATCHERS_MAX; i++)
+        assert_int_equal(next(pair, streams[i]), STATUS(SERVING));
+    struct rpc_call_options options = pair_call(STR("/grpc.health.v1.Health/Watch"));
+    struct rpc_blocking_stream *extra = rpc_stream_new(pair->client, &options);
+    rpc_stream_send(extra, request_for(pair, "")); /* may come after the refusal */
+    assert_int_equal(next(pair, extra), -1);
+    assert_int_equal(rpc_stream_finish(extra, &err), CODE_RESOURCE_EXHAUSTED);
+    assert_int_equal(check(pair, ""), STATUS(SERVING)); /* Check does not care */
+    for (int i = 0; i < WATCHERS_MAX; i++)
+        assert_int_equal(rpc_stream_finish(streams[i], &err), CODE_CANCELLED);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -142,6 +174,8 @@ int main(void)
         TEST(watchers_are_told_of_changes),
         TEST(an_unknown_service_may_become_known),
         TEST(many_may_watch),
+        TEST(watchers_that_go_make_room),
+        TEST(watchers_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
