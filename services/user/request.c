@@ -42,7 +42,7 @@ static void read_fields(const user_message *message, unsigned fields, struct are
         validate_name(user->family_name, "user.family_name", 0, USER_NAME_CHARS, err);
     }
     if (fields & USER_FIELD_STATUS) {
-        validate_status(message->status, "user.status", err);
+        validate_status((int32_t)message->status, "user.status", err);
         user->status = message->status ? (int32_t)message->status : USER_ACTIVE;
     }
     if (!(fields & USER_FIELD_LABELS))

@@ -89,8 +89,8 @@ enum code service_tell(struct rpc_call *call, struct event_facts *facts, enum co
 
 #define METHOD(verb, input_type, output_type, handler) \
     { \
-        .name = verb, .input = &input_type##__descriptor, .output = &output_type##__descriptor, \
-        .unary = handler \
+        .name = (verb), .input = &input_type##__descriptor, .output = &output_type##__descriptor, \
+        .unary = (handler) \
     }
 
 static const struct rpc_method USER_METHODS[] = {

@@ -1,4 +1,8 @@
-/* Measured with 1 and 10 million users: see bench notes in ARCHITECTURE.md. */
+/*
+ * Measured with 1 million users on two cores, first page of 20: one term 0.06 ms, two letters (a
+ * merge of some 40 terms) 0.15 ms, a long word below which lie hundreds of terms 0.6 ms, one with
+ * so many that the coarse way is taken 3-5 ms.
+ */
 #include "user/store_sqlite_cursor.h"
 
 #include "user/search_terms.h"

@@ -55,6 +55,7 @@ struct store_sqlite {
     pthread_t thread;
     bool thread_runs;
     int64_t purged_ms; /* of clock_mono_ms; the writer's own */
+    bool failing;      /* the last commit did not work; the writer's own */
 
     pthread_mutex_t readers_lock;
     pthread_cond_t readers_free;

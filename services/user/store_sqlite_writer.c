@@ -278,13 +278,18 @@ static void run_group(struct store_sqlite *store, struct write_op **group, size_
     if (code == CODE_OK)
         code = db_commit(store->db, &err);
     if (code == CODE_OK) {
+        if (store->failing)
+            log_info("writes_work_again", LOG_I("operations", count));
+        store->failing = false;
         apply_delta(store, &delta);
         return;
     }
     db_rollback(store->db);
     if (count == 1) {
         group[0]->err = err;
-        log_error("write_failed", LOG_ERR(&err), LOG_C("reason", err.reason));
+        if (!store->failing) /* once, not for each of thousands */
+            log_error("writes_fail", LOG_ERR(&err), LOG_C("reason", err.reason));
+        store->failing = true;
         return;
     }
     for (size_t i = 0; i < count; i++)

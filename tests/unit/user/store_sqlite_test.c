@@ -1,0 +1,183 @@
+/* What only the SQLite store has: purging, its limit, neighbours in a group, a full waiting line.
+ */
+#include "tests/contract/user/store_suite.h"
+
+#include "db/db.h"
+
+#include <pthread.h>
+#include <time.h>
+
+static int64_t count_rows(struct suite *suite, const char *sql)
+{
+    struct db *db;
+    bool row;
+    assert_int_equal(db_open_reader(suite->path, &db, &suite->err), CODE_OK);
+    struct db_stmt *stmt = db_prepare(db, sql, &suite->err);
+    assert_non_null(stmt);
+    assert_int_equal(db_step(stmt, &row, &suite->err), CODE_OK);
+    int64_t count = db_i64(stmt, 0);
+    db_close(db);
+    return count;
+}
+
+static void expired_request_ids_are_purged(void **state)
+{
+    enum { IDS = 450, WAIT_MS = 20000 };
+    static const char sql[] = "SELECT count(*) FROM idempotency";
+    struct suite *suite = *state;
+    char text[32];
+    for (int i = 0; i < IDS; i++) {
+        struct user user = suite_user(suite, "", "U"), created;
+        snprintf(text, sizeof text, "%d@x", i);
+        user.email = str_of(text);
+        struct store_once once = {.request_id = str_of(text)};
+        assert_int_equal(suite_create_once(suite, &user, &once, &created), CODE_OK);
+    }
+    assert_int_equal(count_rows(suite, sql), IDS);
+    suite->clock.wall_us += STORE_IDEMPOTENCY_MS * 1000LL;
+    int64_t left = IDS;
+    for (int waited = 0; left && waited < WAIT_MS; waited += 50) {
+        nanosleep(&(struct timespec){0, 50 * 1000000}, NULL);
+        suite->clock.wall_us += 1000 * 1000; /* the next step is due */
+        left = count_rows(suite, sql);
+    }
+    assert_int_equal(left, 0);
+    assert_int_equal(count_rows(suite, "SELECT count(*) FROM users"), IDS);
+}
+
+static void index_has_no_orphans(void **state)
+{
+    struct suite *suite = *state;
+    struct user a = suite_create(suite, "a@x", "Anna Alpha"), updated;
+    struct user b = suite_create(suite, "b@x", "Bert Beta");
+    struct user_change change = {
+        .id = a.id,
+        .fields = USER_FIELD_DISPLAY_NAME | USER_FIELD_EMAIL,
+        .values = {.display_name = STR("Anna Gamma"), .email = STR("c@y.org")}};
+    assert_int_equal(suite_update(suite, &change, &updated), CODE_OK);
+    struct search_terms terms;
+    search_terms_of_user(&suite->arena, &updated, &terms);
+    assert_int_equal(suite_remove(suite, b.id, STR("")), CODE_OK);
+    assert_int_equal(count_rows(suite, "SELECT count(*) FROM terms"), terms.count);
+    assert_int_equal(suite_remove(suite, a.id, STR("")), CODE_OK);
+    assert_int_equal(count_rows(suite, "SELECT count(*) FROM terms"), 0);
+}
+
+static enum code open_small(struct suite *suite)
+{
+    return store_sqlite_open(&(struct store_sqlite_options){.path = suite->path,
+                                                            .readers = 1,
+                                                            .bytes_max = 200 * 1024,
+                                                            .writes_waiting_max = 1000,
+                                                            .clock = &suite->clock.base},
+                             &suite->store, &suite->err);
+}
+
+static void full_store_refuses_keeps_and_recovers(void **state)
+{
+    struct suite *suite = *state;
+    suite->open = open_small;
+    suite_reopen(suite);
+    char email[32];
+    struct user user, created;
+    enum code code = CODE_OK;
+    int made = 0;
+    for (; code == CODE_OK && made < 10000; made++) {
+        snprintf(email, sizeof email, "%d@x", made);
+        user = suite_user(suite, email, "Somebody With A Name");
+        code = suite_create_once(suite, &user, NULL, &created);
+    }
+    made--;
+    assert_int_equal(code, CODE_RESOURCE_EXHAUSTED);
+    assert_string_equal(suite->err.reason, REASON_DISK_FULL);
+    assert_int_equal(count_rows(suite, "SELECT count(*) FROM users"), made);
+    assert_int_equal(suite_stats(suite).events, made);
+    assert_int_equal(suite_get(suite, user.id, &created), CODE_NOT_FOUND);
+    suite->open = suite_open_sqlite;
+    suite_reopen(suite);
+    suite_create(suite, email, "Somebody");
+    assert_int_equal(suite_stats(suite).events, made + 1);
+}
+
+/* --- a group in which one fails by the storage's fault --- */
+
+struct creator {
+    struct suite *suite;
+    pthread_barrier_t *start;
+    struct user user;
+    enum code code;
+};
+
+static void *create(void *argument)
+{
+    struct creator *creator = argument;
+    struct store_write write = suite_write(NULL);
+    struct arena arena = {0};
+    struct error err = {0};
+    struct user created;
+    bool replayed;
+    pthread_barrier_wait(creator->start);
+    creator->code = creator->suite->store->vtable->create(
+        creator->suite->store, &write, &creator->user, &arena, &created, &replayed, &err);
+    arena_clear(&arena);
+    return NULL;
+}
+
+static void one_that_does_not_fit_leaves_its_neighbours_alone(void **state)
+{
+    enum { CREATORS = 8, LARGE = 5 };
+    struct suite *suite = *state;
+    static char large[300 * 1024]; /* more than the store may hold */
+    struct creator creators[CREATORS];
+    pthread_t threads[CREATORS];
+    pthread_barrier_t start;
+    char emails[CREATORS][16];
+    suite->open = open_small;
+    suite_reopen(suite);
+    memset(large, 'x', sizeof large);
+    pthread_barrier_init(&start, NULL, CREATORS);
+    for (int i = 0; i < CREATORS; i++) {
+        snprintf(emails[i], sizeof emails[i], "%d@x", i);
+        creators[i] = (struct creator){suite, &start, suite_user(suite, emails[i], "U"), CODE_OK};
+        if (i == LARGE)
+            creators[i].user.given_name = (struct str){large, sizeof large};
+        assert_int_equal(pthread_create(&threads[i], NULL, create, &creators[i]), 0);
+    }
+    for (int i = 0; i < CREATORS; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(creators[i].code, i == LARGE ? CODE_RESOURCE_EXHAUSTED : CODE_OK);
+    }
+    pthread_barrier_destroy(&start);
+    assert_int_equal(suite_stats(suite).events, CREATORS - 1);
+}
+
+static enum code open_without_line(struct suite *suite)
+{
+    return store_sqlite_open(&(struct store_sqlite_options){.path = suite->path,
+                                                            .readers = 1,
+                                                            .writes_waiting_max = 0,
+                                                            .clock = &suite->clock.base},
+                             &suite->store, &suite->err);
+}
+
+static void full_line_is_overload(void **state)
+{
+    struct suite *suite = *state;
+    suite->open = open_without_line;
+    suite_reopen(suite);
+    struct user user = suite_user(suite, "a@x", "A"), created;
+    assert_int_equal(suite_create_once(suite, &user, NULL, &created), CODE_RESOURCE_EXHAUSTED);
+    assert_string_equal(suite->err.reason, REASON_OVERLOADED);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SUITE_TEST(expired_request_ids_are_purged),
+        SUITE_TEST(index_has_no_orphans),
+        SUITE_TEST(full_store_refuses_keeps_and_recovers),
+        SUITE_TEST(one_that_does_not_fit_leaves_its_neighbours_alone),
+        SUITE_TEST(full_line_is_overload),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
