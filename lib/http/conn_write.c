@@ -144,13 +144,17 @@ static void expect_progress(struct http_conn *conn, int unsent)
     deadline_set(&conn->loop->write, &conn->write_deadline, conn->loop->now_ms);
 }
 
-/* False when the socket takes no more, or the connection is gone. */
+/* False when there is nothing to send, the socket takes no more, or the connection is gone. */
 static bool send_some(struct http_conn *conn)
 {
     struct gather gather;
     gather_all(conn, &gather);
-    if (gather.count == 0)
-        return false;
+    if (gather.count == 0) {
+        /* The end of a stream may be known only after its last byte has gone. */
+        const struct http_exchange *first = conn->first;
+        account(conn, 0);
+        return !conn->closed && conn->first && conn->first != first;
+    }
     ssize_t sent = http_transport_write(conn, gather.parts, gather.count);
     if (sent >= 0) {
         deadline_clear(&conn->write_deadline);

@@ -92,6 +92,7 @@ def test_pipelined_answers_keep_the_order_of_requests(raw):
 def test_head_has_gets_headers_and_no_body(raw):
     for path, same in (("/hello", ("content-length", "content-type")),
                        ("/stream?n=2", ("transfer-encoding", "content-type")),
+                       ("/stream?n=2&ms=100", ("transfer-encoding", "content-type")),
                        ("/nope", ("content-length", "content-type"))):
         got = raw.get(path).response()
         head = raw.get(path, method="HEAD").response(method="HEAD")
