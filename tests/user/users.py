@@ -40,8 +40,7 @@ class Users:
     def __init__(self, address):
         # No channel may be shared with one that saw an earlier process at this address.
         self.channel = grpc.insecure_channel(address, options=[
-            ("grpc.use_local_subchannel_pool", 1), ("grpc.initial_reconnect_backoff_ms", 50),
-            ("grpc.min_reconnect_backoff_ms", 50)])
+            ("grpc.use_local_subchannel_pool", 1)])
         self.stub = user_pb2_grpc.UserServiceStub(self.channel)
         self.source = source_pb2_grpc.EventSourceServiceStub(self.channel)
 
