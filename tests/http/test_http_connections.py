@@ -194,6 +194,12 @@ def test_stream_pieces_arrive_when_they_are_written(raw):
     raw.expect_open()
 
 
+def test_stream_whose_end_comes_behind_its_last_byte(raw, port, wait_until):
+    """Nothing is left to send when the end is known; the exchange must end all the same."""
+    raw.get("/stream?n=2&ms=100", method="HEAD").response(method="HEAD")
+    wait_until(lambda: stats(port)["in_flight"] == 1)
+
+
 def test_stream_to_http10_ends_with_the_connection(raw):
     raw.get("/stream?n=3&size=4", version="1.0", headers="Connection: keep-alive\r\n")
     response = raw.response()
