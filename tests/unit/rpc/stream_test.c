@@ -197,6 +197,20 @@ static void tells_why_the_server_stopped_listening(void **state)
     assert_string_equal(err.reason, "STOPPED");
 }
 
+static void tells_why_behind_what_was_not_read(void **state)
+{
+    struct pair *pair = *state;
+    struct error err;
+    struct rpc_blocking_stream *stream = open_blocking(pair, CHAT);
+    for (int i = 0; i < 3; i++)
+        assert_true(rpc_stream_send(stream, pair_request(pair, "answered, unread")));
+    assert_true(rpc_stream_send(stream, STR("\x0a\x7f")));
+    while (rpc_stream_send(stream, pair_request(pair, "more")))
+        echo_nap();
+    assert_int_equal(rpc_stream_finish(stream, &err), CODE_INVALID_ARGUMENT);
+    assert_string_equal(err.reason, "MALFORMED_REQUEST");
+}
+
 static void chats(void **state)
 {
     struct pair *pair = *state;
@@ -302,6 +316,7 @@ int main(void)
         TEST(bounds_the_streams_but_not_health),
         TEST(collects_a_client_stream),
         TEST(tells_why_the_server_stopped_listening),
+        TEST(tells_why_behind_what_was_not_read),
         TEST(chats),
         TEST(sends_and_receives_in_two_threads),
         TEST(finishing_early_cancels),
