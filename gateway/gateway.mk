@@ -10,7 +10,7 @@ $(OUT)/obj/gen/nasty_set.o: $(GEN)/nasty_set.s
 	@mkdir -p $(@D)
 	$(CC) -c $< -o $@
 
-$(addprefix $(OUT)/tests/unit/gateway/,schema_test route_test transcode_in_test transcode_out_test): \
+$(addprefix $(OUT)/tests/unit/gateway/,schema_test route_test transcode_in_test transcode_out_test overlay_test): \
 	$(OUT)/obj/gen/nasty_set.o
 
 GATEWAY_PEERS := $(patsubst %.c,$(OUT)/%,$(wildcard tests/gateway/programs/*.c))
@@ -20,3 +20,5 @@ $(GATEWAY_PEERS): $(OUT)/tests/gateway/programs/%: $(OUT)/obj/tests/gateway/prog
 	$(CC) $(LDFLAGS_ALL) $^ $(LIBS) -o $@
 peers: $(GATEWAY_PEERS)
 generated: $(NASTY)
+$(addprefix $(OUT)/tests/fuzz/,query_fuzz route_fuzz transcode_request_fuzz transcode_response_fuzz): \
+	$(OUT)/obj/gen/nasty_set.o

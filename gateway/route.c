@@ -339,20 +339,17 @@ bool route_allow(const struct route_table *table, struct str path, struct arena 
     walk.any_method = -1;
     if (look_up(&walk, path, arena, &match) != ROUTE_OTHER_METHODS)
         return false;
-    bool get = false, head = false;
-    for (int i = 0; i < table->method_count; i++) {
-        if (!(walk.seen & 1u << i))
-            continue;
-        if (str_eq(table->methods[i], STR("*"))) {
-            buf_add(out, STR("GET, HEAD, POST, PUT, PATCH, DELETE, "));
-            continue;
-        }
-        get |= str_eq(table->methods[i], STR("GET"));
-        head |= str_eq(table->methods[i], STR("HEAD"));
-        buf_add(out, table->methods[i]);
-        buf_add(out, STR(", "));
+    int any = method_index(table, STR("*")), get = method_index(table, STR("GET"));
+    uint32_t seen = walk.seen;
+    if (any >= 0 && seen >> any & 1) {
+        buf_add(out, STR("GET, HEAD, POST, PUT, PATCH, DELETE, "));
+        seen = 0;
     }
-    if (get && !head)
+    for (int i = 0; i < table->method_count; i++)
+        if (seen >> i & 1 && !str_eq(table->methods[i], STR("OPTIONS")))
+            buf_addf(out, "%.*s, ", STR_ARG(table->methods[i]));
+    int head = method_index(table, STR("HEAD"));
+    if (get >= 0 && seen >> get & 1 && !(head >= 0 && seen >> head & 1))
         buf_add(out, STR("HEAD, "));
     buf_add(out, STR("OPTIONS"));
     return true;

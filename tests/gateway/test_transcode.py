@@ -233,3 +233,54 @@ def test_any(types, peer):
         assert json.loads(peer("out", name, wire)) == case
         message = types(name).FromString(wire)
         assert same(json_format.MessageToDict(message, descriptor_pool=types.pool), case)
+
+
+def strict_json(text):
+    """python's json without its liberties."""
+    def no_constants(name):
+        raise ValueError(name)
+
+    def no_duplicates(pairs):
+        if len({key for key, _ in pairs}) != len(pairs):
+            raise ValueError("duplicate key")
+        return dict(pairs)
+
+    value = json.loads(text, parse_constant=no_constants, object_pairs_hook=no_duplicates)
+    json.dumps(value, ensure_ascii=False).encode()  # lone surrogates
+    return value
+
+
+def finite(value):
+    if isinstance(value, dict):
+        return all(map(finite, value.values()))
+    if isinstance(value, list):
+        return all(map(finite, value))
+    return not isinstance(value, (int, float)) or abs(value) < 1e308
+
+
+JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text()
+                    | st.floats(allow_nan=False, allow_infinity=False),
+                    lambda inner: st.lists(inner, max_size=4)
+                    | st.dictionaries(st.text(max_size=4), inner, max_size=4), max_leaves=12)
+
+
+@settings(max_examples=600, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_the_reader_agrees_with_python(peer, data):
+    """Valid texts, and the same with a byte changed, put in or taken out."""
+    text = bytearray(json.dumps(data.draw(JSON), ensure_ascii=data.draw(st.booleans()),
+                                indent=data.draw(st.sampled_from([None, 1]))).encode())
+    for _ in range(data.draw(st.integers(0, 2))):
+        at = data.draw(st.integers(0, len(text)))
+        text[at:at + data.draw(st.integers(0, 1))] = data.draw(
+            st.sampled_from([b"", b"0", b"-", b".", b"e5", b",", b"}", b"[", b'"', b"\\", b"\xff",
+                             b"\x00", b" ", b"\\ud800", b"null", b":", b"\xc3\xa9", b"\n"]))
+    try:
+        theirs = strict_json(bytes(text).decode("utf-8"))
+    except (ValueError, UnicodeError):
+        with pytest.raises(ValueError):
+            peer("in", "google.protobuf.Value", bytes(text))
+        return
+    if finite(theirs):
+        wire = peer("in", "google.protobuf.Value", bytes(text))
+        assert same(json.loads(peer("out", "google.protobuf.Value", wire)), theirs)

@@ -1,0 +1,44 @@
+/* Any query string on a message with everything in it: refused with words, or written as a message
+ * that reads back. */
+#include "gateway/transcode.h"
+
+#include <stdlib.h>
+
+extern const char nasty_set[], nasty_set_end[];
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static struct schema *schema_once(void)
+{
+    static struct schema *schema;
+    struct error err = {0};
+    struct str set = {nasty_set, (size_t)(nasty_set_end - nasty_set)};
+    if (!schema && schema_load(set, &schema, &err) != CODE_OK)
+        abort();
+    return schema;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct schema *schema = schema_once();
+    const struct schema_message *all = schema_find_message(schema, STR("omnidata.test.nasty.All"));
+    struct arena arena = {0};
+    struct error err = {0};
+    struct buf wire, shown;
+    struct overlay *overlay = overlay_new(&arena, all);
+    buf_init_arena(&wire, &arena, 1 << 20);
+    buf_init_arena(&shown, &arena, 8 << 20);
+    struct transcode_in in = {schema, &arena, &wire, &err};
+    struct transcode_out to = {schema, &shown, &arena, false};
+    struct str query = {(const char *)data, size};
+    if (overlay_add_query(overlay, query, NULL, &err) != CODE_OK) {
+        if (err.code != CODE_INVALID_ARGUMENT || !err.text[0])
+            abort();
+    } else if (transcode_message_in(&in, all, NULL, overlay, STR("")) != CODE_OK) {
+        abort();
+    } else if (transcode_message_out(&to, all, buf_str(&wire), &err) != CODE_OK &&
+               !str_ends(str_of(err.text), STR("has no lowerCamel form"))) {
+        abort();
+    }
+    arena_clear(&arena);
+    return 0;
+}

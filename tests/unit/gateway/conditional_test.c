@@ -1,0 +1,96 @@
+/* Entity tags and Accept-Encoding, by tables. */
+#include "gateway/conditional.h"
+#include "tests/support/unit.h"
+
+static void matches(void **state)
+{
+    static const struct {
+        const char *header, *etag;
+        bool matches;
+    } rows[] = {
+        {"\"a\"", "\"a\"", true},
+        {"W/\"a\"", "\"a\"", true},
+        {"\"b\", \"a\"", "\"a\"", true},
+        {"\"b\",W/\"a\" ", "\"a\"", true},
+        {"*", "\"a\"", true},
+        {" * ", "\"a\"", true},
+        {"\"x,\\\"\",\"a\"", "\"a\"", false},
+        {"\"a,b\"", "\"a,b\"", true},
+        {"\"\"", "\"\"", true},
+        {"a", "\"a\"", false},
+        {"\"a", "\"a\"", false},
+        {"", "\"a\"", false},
+        {"\"A\"", "\"a\"", false},
+        {"\"b\" \"a\"", "\"a\"", false},
+        {"w/\"a\"", "\"a\"", false},
+        {"\"ab\"", "\"a\"", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (conditional_matches(str_of(rows[i].header), str_of(rows[i].etag)) != rows[i].matches)
+            fail_msg("%s", rows[i].header);
+}
+
+static void reads_if_match(void **state)
+{
+    static const struct {
+        const char *header;
+        enum conditional_tag kind;
+        const char *opaque;
+    } rows[] = {
+        {"*", CONDITIONAL_ANY, ""},
+        {"\"a b\"", CONDITIONAL_STRONG, "a b"},
+        {" \"a\" ", CONDITIONAL_STRONG, "a"},
+        {"W/\"a\"", CONDITIONAL_WEAK, "a"},
+        {"\"a\",\"b\"", CONDITIONAL_MANY, "a"},
+        {"a", CONDITIONAL_MALFORMED, NULL},
+        {"\"a", CONDITIONAL_MALFORMED, NULL},
+        {"", CONDITIONAL_MALFORMED, NULL},
+        {"\"a\"b", CONDITIONAL_MALFORMED, NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct str opaque = {"", 0};
+        if (conditional_if_match(str_of(rows[i].header), &opaque) != rows[i].kind ||
+            (rows[i].opaque && !str_eq(opaque, str_of(rows[i].opaque))))
+            fail_msg("%s", rows[i].header);
+    }
+}
+
+static void negotiates(void **state)
+{
+    static const struct {
+        const char *header;
+        bool accepts;
+    } rows[] = {
+        {"gzip", true},
+        {"br, gzip", true},
+        {"GZIP;q=0.5", true},
+        {"gzip;q=0", false},
+        {"gzip; q=0.000", false},
+        {"*", true},
+        {"*;q=0", false},
+        {"*, gzip;q=0", false},
+        {"gzip;q=0, *", false},
+        {"identity", false},
+        {"", false},
+        {"xgzip", false},
+        {"gzip;q=1.0", true},
+        {"br;q=1, *;q=0.1", true},
+        {"deflate,gzip ;q=0.001", true},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (conditional_accepts(str_of(rows[i].header), STR("gzip")) != rows[i].accepts)
+            fail_msg("%s", rows[i].header);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(matches),
+        cmocka_unit_test(reads_if_match),
+        cmocka_unit_test(negotiates),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
