@@ -15,10 +15,62 @@ static void release(void *arena, void *ptr)
     (void)ptr;
 }
 
+static bool take_varint(struct str *rest, uint64_t *value)
+{
+    *value = 0;
+    for (unsigned shift = 0; shift < 64 && rest->len; shift += 7) {
+        uint8_t byte = (uint8_t)rest->ptr[0];
+        *rest = str_from(*rest, 1);
+        *value |= (uint64_t)(byte & 0x7F) << shift;
+        if (byte < 0x80)
+            return true;
+    }
+    return false;
+}
+
+/* The bytes of a field's value (protobuf's wire types), taken off the front. */
+static bool take_value(struct str *rest, unsigned wire_type, struct str *value)
+{
+    uint64_t size = wire_type == 1 ? 8 : 4;
+    struct str start = *rest;
+    if (wire_type == 0) {
+        bool taken = take_varint(rest, &size);
+        *value = (struct str){start.ptr, start.len - rest->len};
+        return taken;
+    }
+    if (wire_type == 2 && !take_varint(rest, &size))
+        return false;
+    if ((wire_type != 1 && wire_type != 2 && wire_type != 5) || size > rest->len)
+        return false;
+    *value = (struct str){rest->ptr, size};
+    *rest = str_from(*rest, size);
+    return true;
+}
+
+/* Of bytes that protobuf-c has accepted, so nesting is bounded as it is there. */
+static bool text_has_nul(const ProtobufCMessageDescriptor *type, struct str bytes)
+{
+    uint64_t tag;
+    struct str value;
+    while (bytes.len && take_varint(&bytes, &tag) && take_value(&bytes, tag & 7, &value)) {
+        const ProtobufCFieldDescriptor *field =
+            protobuf_c_message_descriptor_get_field(type, (unsigned)(tag >> 3));
+        if (!field || (tag & 7) != 2 || str_find(value, '\0') < 0)
+            continue;
+        if (field->type == PROTOBUF_C_TYPE_STRING)
+            return true;
+        if (field->type == PROTOBUF_C_TYPE_MESSAGE && text_has_nul(field->descriptor, value))
+            return true;
+    }
+    return false;
+}
+
 void *proto_decode(struct arena *arena, const ProtobufCMessageDescriptor *type, struct str bytes)
 {
     ProtobufCAllocator allocator = {allocate, release, arena};
-    return protobuf_c_message_unpack(type, &allocator, bytes.len, (const uint8_t *)bytes.ptr);
+    void *message =
+        protobuf_c_message_unpack(type, &allocator, bytes.len, (const uint8_t *)bytes.ptr);
+    return message && text_has_nul(type, bytes) ? NULL : message;
 }
 
 void proto_encode(struct buf *out, const ProtobufCMessage *message)

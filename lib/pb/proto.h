@@ -8,7 +8,8 @@
 
 /*
  * Decodes into the arena; unknown fields are kept in the message. NULL when the bytes are no such
- * message. Texts are not checked to be UTF-8 here: see proto_check_utf8.
+ * message, or when one of its texts holds a NUL byte: the C string would silently be a shorter one.
+ * Texts are not checked to be UTF-8 here: see proto_check_utf8.
  */
 void *proto_decode(struct arena *arena, const ProtobufCMessageDescriptor *type, struct str bytes);
 

@@ -26,6 +26,29 @@ static void decodes_into_the_arena_what_it_encoded(void **state)
     arena_clear(&arena);
 }
 
+static void refuses_texts_with_a_nul_byte(void **state)
+{
+    static const struct {
+        struct str bytes; /* of an UpdateUserRequest */
+        bool ok;
+    } cases[] = {
+        {STR("\x0A\x05\x12\x03\x61\x40\x62"), true},
+        {STR("\x0A\x05\x12\x03\x61\x00\x62"), false},          /* user.email */
+        {STR("\x0A\x05\x42\x03\x08\x80\x00"), true},           /* user.create_time: a number */
+        {STR("\x0A\x07\x3A\x05\x0A\x01k\x12\x00"), true},      /* an empty label */
+        {STR("\x0A\x08\x3A\x06\x0A\x01k\x12\x01\x00"), false}, /* a label's value */
+        {STR("\xF2\x07\x01\x00"), true},                       /* an unknown field */
+    };
+    struct arena arena = {0};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        void *message = proto_decode(&arena, &omnidata__user__v1__update_user_request__descriptor,
+                                     cases[i].bytes);
+        assert_int_equal(message != NULL, cases[i].ok);
+    }
+    arena_clear(&arena);
+}
+
 static void finds_bad_utf8_wherever_it_is(void **state)
 {
     struct arena arena = {0};
@@ -89,6 +112,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(decodes_into_the_arena_what_it_encoded),
+        cmocka_unit_test(refuses_texts_with_a_nul_byte),
         cmocka_unit_test(finds_bad_utf8_wherever_it_is),
         cmocka_unit_test(nanopb_has_fixed_sizes),
         cmocka_unit_test(carries_its_own_descriptors),
