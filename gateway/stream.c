@@ -146,21 +146,20 @@ void stream_table_free(struct stream_table *table)
     xfree(table);
 }
 
-/* True when the gateway is going away. */
-static bool enter(struct stream_table *table, struct stream *stream)
+/* Under table->lock and stream->write, in this order, as the ticker takes them. */
+static void enter(struct stream_table *table, struct stream *stream)
 {
-    pthread_mutex_lock(&table->lock);
     stream->next = table->first;
     stream->link = &table->first;
     if (table->first)
         table->first->link = &stream->next;
     table->first = stream;
-    bool draining = table->draining;
     pthread_cond_signal(&table->wake);
-    pthread_mutex_unlock(&table->lock);
-    return draining;
+    if (table->draining)
+        rpc_stream_cancel(stream->rpc);
 }
 
+/* True when the gateway is going away. */
 static bool leave(struct stream_table *table, struct stream *stream)
 {
     pthread_mutex_lock(&table->lock);
@@ -275,14 +274,14 @@ enum stage_result stream_call(struct request *request, const struct rpc_call_opt
     longer.deadline_ms = request->gateway->options.stream_deadline_ms;
     request->stream = stream;
     http_exchange_on_gone(request->exchange, request_gone, request);
-    /* Held until the stream is in the table: its end must find it there. */
-    pthread_mutex_lock(&request->lock);
+    /* Held until `rpc` is known and the stream is in the table: what it says comes after. */
+    struct stream_table *table = request->gateway->streams;
+    pthread_mutex_lock(&table->lock);
     pthread_mutex_lock(&stream->write);
     stream->rpc = rpc_client_open(endpoint->upstream->client, &longer, buf_str(&request->wire),
                                   &EVENTS, stream);
-    if (enter(request->gateway->streams, stream))
-        rpc_stream_cancel(stream->rpc);
+    enter(table, stream);
     pthread_mutex_unlock(&stream->write);
-    pthread_mutex_unlock(&request->lock);
+    pthread_mutex_unlock(&table->lock);
     return STAGE_ANSWERED;
 }
