@@ -49,7 +49,7 @@ torture: ## kill, pause and starve the programs again and again (OMNI_FAULT_ROUN
 soak: ## minutes of load, looking for hangs and leaks
 	@scripts/setup build test frontend
 	+@$(submake) -s V=asan programs peers generated frontend
-	+@$(MAKE) -s V=asan PYTEST_FILES="-m soak --ignore=tests/browser tests" pytest-now
+	+@$(MAKE) -s V=asan PYTEST_FILES="-m soak" pytest-now
 
 browser: ## the page in a real browser against the real programs
 	@scripts/setup build test browser frontend
@@ -59,7 +59,7 @@ browser: ## the page in a real browser against the real programs
 interop: ## against foreign programs
 	@scripts/setup build test frontend
 	+@$(submake) -s V=asan programs peers generated frontend
-	+@$(MAKE) -s V=asan PYTEST_FILES="-m interop --ignore=tests/browser tests" pytest-now
+	+@$(MAKE) -s V=asan PYTEST_FILES="-m interop" pytest-now
 
 .PHONY: pytest-now
 pytest-now:
