@@ -30,8 +30,8 @@ static void accents_and_case_do_not_matter(void **state)
 static void order_is_by_folded_name_then_id(void **state)
 {
     static const char *const expected[] = {"abel x",
-                                           "\xC3\x81"
-                                           "bel x",
+                                           ("\xC3\x81"
+                                            "bel x"),
                                            "Abel Y", "Zoe x"};
     struct suite *suite = *state;
     suite_create(suite, "1@x", "Zoe x");

@@ -1,6 +1,6 @@
 /* The reader against tables of texts: what is taken, what is refused and where. */
-#include "tests/support/unit.h"
 #include "base/buf.h"
+#include "tests/support/unit.h"
 #include "json/json_in.h"
 
 #include <stdio.h>
