@@ -6,6 +6,7 @@
 
 #include "base/encode.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -31,11 +32,11 @@ void id_random_bytes(void *to, size_t size_bytes)
     }
 }
 
-/* Small draws come from a thread's pool: one system call for a hundred ids. */
-static void pooled_random(uint8_t *to, size_t size_bytes)
+void id_random_nonce(void *to, size_t size_bytes)
 {
     static _Thread_local uint8_t pool[RANDOM_POOL_BYTES];
     static _Thread_local size_t left;
+    assert(size_bytes <= sizeof pool);
     if (left < size_bytes) {
         id_random_bytes(pool, sizeof pool);
         left = sizeof pool;
@@ -66,7 +67,7 @@ struct id id_new(const struct clock *clock)
         id.bytes[i] = (uint8_t)(ms >> (40 - 8 * i));
     id.bytes[6] = (uint8_t)(0x70 | (tick >> 8 & 15));
     id.bytes[7] = (uint8_t)tick;
-    pooled_random(id.bytes + 8, 8);
+    id_random_nonce(id.bytes + 8, 8);
     id.bytes[8] = (uint8_t)(0x80 | (id.bytes[8] & 0x3F));
     return id;
 }

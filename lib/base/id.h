@@ -29,3 +29,9 @@ int64_t id_time_ms(struct id id);
 
 /* `size_bytes` from the kernel's generator; aborts if there are none to be had. */
 void id_random_bytes(void *to, size_t size_bytes);
+
+/*
+ * The same for values that need to be unique but are no secret (ids, spans): drawn from a thread's
+ * pool, one system call for a hundred of them. At most 1,024 bytes.
+ */
+void id_random_nonce(void *to, size_t size_bytes);

@@ -53,10 +53,12 @@ bool trace_parse(struct str traceparent, struct trace *trace)
 static void random_hex(char *to, size_t chars)
 {
     unsigned char bytes[TRACE_ID_CHARS / 2];
-    id_random_bytes(bytes, chars / 2);
+    char memory[TRACE_ID_CHARS + 1];
+    struct buf text = {.ptr = memory, .cap = sizeof memory, .max = TRACE_ID_CHARS};
+    id_random_nonce(bytes, chars / 2);
     bytes[0] |= 1; /* never all zero */
-    for (size_t i = 0; i < chars / 2; i++)
-        snprintf(to + 2 * i, 3, "%02x", bytes[i]);
+    encode_hex(&text, (struct str){(const char *)bytes, chars / 2});
+    memcpy(to, buf_cstr(&text), chars + 1);
 }
 
 void trace_new(struct trace *trace)
