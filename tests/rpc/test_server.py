@@ -174,10 +174,10 @@ def test_cancel(peer, users, wait_until):
 
 def test_overload_is_refused_at_once(users, wait_until):
     calls = [users.GetUser.future(user_pb2.GetUserRequest(id="slow:20000"), timeout=DEADLINE_S)
-             for _ in range(20)]  # 4 run, 8 wait, 8 are too many
+             for _ in range(20)]  # 4 run, 8 wait, 8 are too many: 12, before a worker has woken up
     wait_until(lambda: sum(call.done() for call in calls) >= 8)
     errors = [call.exception() for call in calls if call.done()]
-    assert len(errors) == 8
+    assert 8 <= len(errors) <= 12
     for error in errors:
         assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
         status = details(error)
