@@ -1,4 +1,5 @@
-/* Bytes in and out of a connection: plain TCP. TLS will have its place behind the same functions. */
+/* Bytes in and out of a connection: plain TCP. TLS will have its place behind the same functions.
+ */
 #include "http/loop.h"
 
 #include <linux/sockios.h>
