@@ -11,7 +11,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/error.h"
-#include "gateway/schema.h"
+#include "gateway/schema_method.h"
 
 enum { ROUTE_VARIABLES_MAX = 16, ROUTE_SEGMENTS_MAX = 64 };
 

@@ -1,7 +1,7 @@
 /*
  * What a FileDescriptorSet says, as immutable tables made for transcoding: messages with their
- * fields by name and number, enums, and services with their HTTP bindings (google.api.http) and
- * policies (omnidata.api.v1.policy). Read once at start; afterwards any thread may look.
+ * fields by name and number, and enums; services are in schema_method.h. Read once at start;
+ * afterwards any thread may look.
  */
 #pragma once
 #include "base/error.h"
@@ -94,40 +94,6 @@ struct schema_message {
     uint32_t dense;                  /* fields[i].number == i + 1 for all i below this */
 };
 
-struct schema_binding {
-    struct str http_method; /* "GET"; "*": any */
-    struct str template;
-    struct str body;          /* "", "*" or a field's name */
-    struct str response_body; /* "" or a field's name */
-};
-
-enum schema_access {
-    SCHEMA_ACCESS_UNSPECIFIED,
-    SCHEMA_ACCESS_PUBLIC,
-    SCHEMA_ACCESS_KEY,
-    SCHEMA_ACCESS_SIGNED_IN,
-    SCHEMA_ACCESS_INTERNAL,
-};
-
-struct schema_policy {
-    enum schema_access access;
-    const struct str *scopes;
-    size_t scope_count;
-    uint32_t quota_cost;     /* at least 1 */
-    uint32_t success_status; /* 200 when not said */
-    struct str location, idempotency_field, etag_field, if_match_field;
-};
-
-struct schema_method {
-    struct str service;   /* "omnidata.user.v1.UserService" */
-    struct str full_path; /* "/omnidata.user.v1.UserService/GetUser" */
-    const struct schema_message *input, *output;
-    bool client_streams, server_streams;
-    const struct schema_binding *bindings; /* the main one first */
-    size_t binding_count;
-    struct schema_policy policy;
-};
-
 struct schema;
 
 /*
@@ -140,8 +106,6 @@ void schema_free(struct schema *schema);
 
 /* By full name without a leading dot; NULL when there is none. */
 const struct schema_message *schema_find_message(const struct schema *schema, struct str full_name);
-
-const struct schema_method *schema_methods(const struct schema *schema, size_t *count);
 
 /* By either spelling; NULL when there is none. */
 const struct schema_field *schema_field_named(const struct schema_message *message,

@@ -1,7 +1,7 @@
 /* The inside of struct schema, for the two files that make and read it. */
 #pragma once
 #include "base/arena.h"
-#include "gateway/schema.h"
+#include "gateway/schema_method.h"
 
 struct schema_slot {
     struct str name; /* ptr NULL: free */

@@ -82,7 +82,8 @@ void wire_end(struct buf *out, size_t begin);
 
 static inline uint64_t wire_zigzag(int64_t value)
 {
-    return (uint64_t)value << 1 ^ (uint64_t)(value >> 63);
+    uint64_t twice = (uint64_t)value << 1;
+    return value < 0 ? ~twice : twice;
 }
 
 static inline int64_t wire_unzigzag(uint64_t value)

@@ -1,5 +1,6 @@
 /* Descriptors to tables: what the transcoder and the routes rely on. */
 #include "base/alloc.h"
+#include "gateway/schema_method.h"
 #include "pb/proto.h"
 #include "tests/unit/gateway/nasty.h"
 
