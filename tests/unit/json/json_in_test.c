@@ -43,6 +43,8 @@ static const struct refused REFUSED[] = {
     {"\"\\u12g4\"", "four hex digits"},
     {"\"\\ud800\"", "surrogate"},
     {"\"\\udc00\"", "surrogate"},
+    {"\"\\udc00\\udc00\"", "surrogate"},
+    {"\"\\ud800\\ud800\"", "surrogate"},
     {"\"\\ud800\\u0041\"", "surrogate"},
     {"\"\\ud800x\"", "surrogate"},
     {"\"a\nb\"", "line 1, column 3: a control character"},
