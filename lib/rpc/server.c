@@ -51,7 +51,9 @@ static void add_service(struct rpc_server *server, const struct rpc_service *ser
             .path = xstrdup(buf_cstr(&path)),
             .service = service,
             .method = method,
-            .run = method->stream ? RUN_THREAD : RUN_POOL,
+            .run = method->stream  ? RUN_THREAD
+                   : method->quick ? RUN_QUICK
+                                   : RUN_POOL,
             .budget = method->stream ? budget : NULL,
         };
         buf_clear(&path);
@@ -150,6 +152,7 @@ static struct rpc_server *server_new(const struct rpc_server_options *options)
 static void server_free(struct rpc_server *server)
 {
     worker_pool_free(server->pool);
+    worker_pool_free(server->quick_pool);
     rpc_queue_stop(&server->queue);
     grpc_server_destroy(server->core);
     health_free(server->health);
@@ -167,7 +170,7 @@ static void register_methods(struct rpc_server *server)
 {
     for (size_t i = 0; i < server->method_count; i++) {
         struct server_method *method = &server->methods[i];
-        if (method->run == RUN_POOL || method->run == RUN_HERE)
+        if (method->run == RUN_POOL || method->run == RUN_QUICK || method->run == RUN_HERE)
             method->registered = grpc_server_register_method(
                 server->core, method->path, NULL, GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER, 0);
     }
@@ -193,6 +196,9 @@ enum code rpc_server_start(const struct rpc_server_options *options, struct rpc_
     }
     server->pool =
         worker_pool_new("rpc-worker", (size_t)options->workers, (size_t)options->queue_max);
+    if (options->quick_workers > 0)
+        server->quick_pool = worker_pool_new("rpc-quick", (size_t)options->quick_workers,
+                                             (size_t)options->queue_max);
     register_methods(server);
     grpc_server_start(server->core);
     post_all(server);

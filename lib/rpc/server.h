@@ -35,6 +35,7 @@ struct rpc_method {
     rpc_unary_fn unary; /* one of the two */
     rpc_stream_fn stream;
     bool client_streams, server_streams;
+    bool quick; /* unary, and waits for nobody: runs on the few threads of quick_workers */
 };
 
 struct rpc_service {
@@ -44,14 +45,17 @@ struct rpc_service {
     void *context; /* rpc_call_context */
 };
 
+/* The tables, and all they point to, must outlive the server; this struct need not. */
 struct rpc_server_options {
     const char *address; /* "127.0.0.1:50051", "unix:/run/x.sock"; port 0: any */
     const struct rpc_service *services;
     size_t service_count;
     struct str descriptor_set; /* FileDescriptorSet for reflection; must outlive the server */
-    int workers;               /* threads for unary handlers */
-    int queue_max;             /* calls that may wait for one; beyond, RESOURCE_EXHAUSTED */
-    int streams_max;           /* streaming calls at once, each with a thread of its own */
+    int workers;       /* threads for unary handlers: as many may wait for something at once */
+    int quick_workers; /* threads for quick ones; few threads stay awake under load, and each
+                          wake-up costs more than such a handler. 0: they run on `workers` */
+    int queue_max;     /* calls that may wait for either; beyond, RESOURCE_EXHAUSTED */
+    int streams_max;   /* streaming calls at once, each with a thread of its own */
     int64_t message_bytes_max; /* largest message taken, RESOURCE_EXHAUSTED beyond */
 };
 

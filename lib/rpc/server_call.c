@@ -282,16 +282,25 @@ static const struct server_method *find_method(const struct rpc_server *server, 
     return NULL;
 }
 
+static void dispatch_to(struct worker_pool *pool, struct rpc_call *call)
+{
+    if (!worker_pool_submit(pool, run_unary, call))
+        refuse(call, CODE_RESOURCE_EXHAUSTED, "OVERLOADED", "too many calls are waiting");
+}
+
 static void dispatch(struct rpc_call *call)
 {
+    struct rpc_server *server = call->server;
     if (!call->method) {
         refuse(call, CODE_UNIMPLEMENTED, "METHOD_UNKNOWN", "this server has no such method");
         return;
     }
     switch (call->method->run) {
     case RUN_POOL:
-        if (!worker_pool_submit(call->server->pool, run_unary, call))
-            refuse(call, CODE_RESOURCE_EXHAUSTED, "OVERLOADED", "too many calls are waiting");
+        dispatch_to(server->pool, call);
+        break;
+    case RUN_QUICK:
+        dispatch_to(server->quick_pool ? server->quick_pool : server->pool, call);
         break;
     case RUN_HERE:
         run_unary(call);

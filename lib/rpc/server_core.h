@@ -21,6 +21,7 @@
 
 enum run_where {
     RUN_POOL,   /* unary handlers, on the pool */
+    RUN_QUICK,  /* unary handlers that wait for nobody, on a pool of few threads */
     RUN_HERE,   /* unary, in the completion thread: must never block */
     RUN_THREAD, /* streams, each on a thread of its own */
     RUN_WATCH,  /* health's Watch: events only */
@@ -49,7 +50,7 @@ struct rpc_server {
     int port;
     struct server_method *methods;
     size_t method_count;
-    struct worker_pool *pool;
+    struct worker_pool *pool, *quick_pool; /* quick_pool NULL: `pool` serves both */
     struct health *health;
     struct reflection *reflection;
     pthread_mutex_t lock;

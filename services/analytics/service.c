@@ -137,10 +137,10 @@ static enum code tail_events(struct rpc_call *call, const void *request, struct 
     return code;
 }
 
-#define UNARY(name, type, function) \
+#define UNARY(verb, type, function) \
     { \
-        name, &omnidata__analytics__v1__##type##_request__descriptor, \
-            &omnidata__analytics__v1__##type##_response__descriptor, function, NULL, false, false \
+        .name = (verb), .input = &omnidata__analytics__v1__##type##_request__descriptor, \
+        .output = &omnidata__analytics__v1__##type##_response__descriptor, .unary = (function) \
     }
 
 static const struct rpc_method METHODS[] = {
@@ -149,8 +149,11 @@ static const struct rpc_method METHODS[] = {
     UNARY("QueryTimeSeries", query_time_series, service_query_time_series),
     UNARY("TopSearches", top_searches, service_top_searches),
     UNARY("GetPipelineStatus", get_pipeline_status, service_get_pipeline_status),
-    {"TailEvents", &omnidata__analytics__v1__tail_events_request__descriptor,
-     &omnidata__analytics__v1__tail_events_response__descriptor, NULL, tail_events, false, true},
+    {.name = "TailEvents",
+     .input = &omnidata__analytics__v1__tail_events_request__descriptor,
+     .output = &omnidata__analytics__v1__tail_events_response__descriptor,
+     .stream = tail_events,
+     .server_streams = true},
 };
 
 struct rpc_service service_table(struct service *service)

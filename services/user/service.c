@@ -87,32 +87,38 @@ enum code service_tell(struct rpc_call *call, struct event_facts *facts, enum co
     return code;
 }
 
-#define METHOD(verb, input_type, output_type, handler) \
+/* A write waits for its group's commit; a read waits for nobody. */
+#define WRITE(verb, input_type, output_type, handler) \
     { \
         .name = (verb), .input = &input_type##__descriptor, .output = &output_type##__descriptor, \
         .unary = (handler) \
     }
+#define READ(verb, input_type, output_type, handler) \
+    { \
+        .name = (verb), .input = &input_type##__descriptor, .output = &output_type##__descriptor, \
+        .unary = (handler), .quick = true \
+    }
 
 static const struct rpc_method USER_METHODS[] = {
-    METHOD("CreateUser", omnidata__user__v1__create_user_request, omnidata__user__v1__user,
-           service_create_user),
-    METHOD("GetUser", omnidata__user__v1__get_user_request, omnidata__user__v1__user,
-           service_get_user),
-    METHOD("BatchGetUsers", omnidata__user__v1__batch_get_users_request,
-           omnidata__user__v1__batch_get_users_response, service_batch_get_users),
-    METHOD("UpdateUser", omnidata__user__v1__update_user_request, omnidata__user__v1__user,
-           service_update_user),
-    METHOD("DeleteUser", omnidata__user__v1__delete_user_request, google__protobuf__empty,
-           service_delete_user),
-    METHOD("ListUsers", omnidata__user__v1__list_users_request,
-           omnidata__user__v1__list_users_response, service_list_users),
-    METHOD("SearchUsers", omnidata__user__v1__search_users_request,
-           omnidata__user__v1__search_users_response, service_search_users),
+    WRITE("CreateUser", omnidata__user__v1__create_user_request, omnidata__user__v1__user,
+          service_create_user),
+    READ("GetUser", omnidata__user__v1__get_user_request, omnidata__user__v1__user,
+         service_get_user),
+    READ("BatchGetUsers", omnidata__user__v1__batch_get_users_request,
+         omnidata__user__v1__batch_get_users_response, service_batch_get_users),
+    WRITE("UpdateUser", omnidata__user__v1__update_user_request, omnidata__user__v1__user,
+          service_update_user),
+    WRITE("DeleteUser", omnidata__user__v1__delete_user_request, google__protobuf__empty,
+          service_delete_user),
+    READ("ListUsers", omnidata__user__v1__list_users_request,
+         omnidata__user__v1__list_users_response, service_list_users),
+    READ("SearchUsers", omnidata__user__v1__search_users_request,
+         omnidata__user__v1__search_users_response, service_search_users),
 };
 
 static const struct rpc_method EVENT_METHODS[] = {
-    METHOD("GetEmitted", omnidata__event__v1__get_emitted_request,
-           omnidata__event__v1__get_emitted_response, service_get_emitted),
+    READ("GetEmitted", omnidata__event__v1__get_emitted_request,
+         omnidata__event__v1__get_emitted_response, service_get_emitted),
 };
 
 void service_tables(struct service *service, struct rpc_service tables[SERVICE_COUNT])

@@ -26,6 +26,7 @@
 #define LABEL Omnidata__User__V1__User__LabelsEntry
 
 #define GET_USER STR("/omnidata.user.v1.UserService/GetUser")
+#define GET_QUICKLY STR("/omnidata.user.v1.UserService/GetUserQuickly")
 
 /* What handlers saw. */
 struct echo_state {
@@ -209,14 +210,36 @@ static inline enum code echo_hold(struct rpc_call *call, const void *message, st
 }
 
 static const struct rpc_method ECHO_USER_METHODS[] = {
-    {"GetUser", GET_REQUEST_TYPE, USER_TYPE, echo_get, NULL, false, false},
+    {.name = "GetUser", .input = GET_REQUEST_TYPE, .output = USER_TYPE, .unary = echo_get},
+    {.name = "GetUserQuickly",
+     .input = GET_REQUEST_TYPE,
+     .output = USER_TYPE,
+     .unary = echo_get,
+     .quick = true},
 };
 
 static const struct rpc_method ECHO_STREAM_METHODS[] = {
-    {"Count", GET_REQUEST_TYPE, USER_TYPE, NULL, echo_count, false, true},
-    {"Collect", GET_REQUEST_TYPE, USER_TYPE, NULL, echo_collect, true, false},
-    {"Chat", GET_REQUEST_TYPE, USER_TYPE, NULL, echo_chat, true, true},
-    {"Hold", GET_REQUEST_TYPE, USER_TYPE, NULL, echo_hold, false, true},
+    {.name = "Count",
+     .input = GET_REQUEST_TYPE,
+     .output = USER_TYPE,
+     .stream = echo_count,
+     .server_streams = true},
+    {.name = "Collect",
+     .input = GET_REQUEST_TYPE,
+     .output = USER_TYPE,
+     .stream = echo_collect,
+     .client_streams = true},
+    {.name = "Chat",
+     .input = GET_REQUEST_TYPE,
+     .output = USER_TYPE,
+     .stream = echo_chat,
+     .client_streams = true,
+     .server_streams = true},
+    {.name = "Hold",
+     .input = GET_REQUEST_TYPE,
+     .output = USER_TYPE,
+     .stream = echo_hold,
+     .server_streams = true},
 };
 
 enum { ECHO_SERVICES = 2 };

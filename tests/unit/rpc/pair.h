@@ -38,6 +38,7 @@ static inline void pair_open(struct pair *pair, int workers, int queue_max)
         .service_count = ECHO_SERVICES,
         .descriptor_set = proto_builtin_set(),
         .workers = workers,
+        .quick_workers = 1,
         .queue_max = queue_max,
         .streams_max = 4,
         .message_bytes_max = PAIR_MESSAGE_MAX,

@@ -265,6 +265,31 @@ static void refuses_at_once_when_full(void **state)
     assert_int_equal(atomic_load(&pair->state.running), 2); /* what waited was never begun */
 }
 
+static void quick_methods_have_threads_of_their_own(void **state)
+{
+    struct pair *pair = *state;
+    struct rpc_call_options options = pair_call(GET_USER), quick = pair_call(GET_QUICKLY);
+    struct rpc_pending *pending[2];
+    struct async async[2];
+    struct str response;
+    struct error err;
+    for (int i = 0; i < 2; i++) { /* all workers there are */
+        async_init(&async[i]);
+        rpc_client_start(pair->client, &options, pair_request(pair, "slow:120000"), async_done,
+                         &async[i], &pending[i]);
+        assert_true(pair_wait(&pair->state.running, i + 1));
+    }
+    quick.deadline_ms = PAIR_DEADLINE_MS;
+    assert_int_equal(rpc_client_call(pair->client, &quick, pair_request(pair, "u1"), &pair->arena,
+                                     &response, &err),
+                     CODE_OK);
+    for (int i = 0; i < 2; i++) {
+        rpc_pending_cancel(pending[i]);
+        async_wait(&async[i], &async[i].done, 1);
+        async_clear(&async[i]);
+    }
+}
+
 static void freeing_the_client_ends_its_calls(void **state)
 {
     struct pair *pair = *state;
@@ -305,6 +330,7 @@ int main(void)
         TEST(can_be_cancelled),
         TEST(completes_each_of_many_calls_once),
         TEST(refuses_at_once_when_full),
+        TEST(quick_methods_have_threads_of_their_own),
         TEST(freeing_the_client_ends_its_calls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
