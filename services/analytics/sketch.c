@@ -141,7 +141,7 @@ static void add_caller(struct sketch_item *item, uint32_t caller)
 
 void sketch_add(struct sketch *sketch, struct str text, uint32_t caller)
 {
-    if (sketch->used >= sketch->capacity * 2)
+    if (sketch->used >= sketch->capacity * 2 && !*slot_of(sketch, text))
         sketch_prune(sketch);
     struct sketch_item *item = item_for(sketch, text, sketch->absent);
     item->count++;

@@ -40,6 +40,8 @@ static inline int64_t fake_mono_ms(const struct clock *clock)
 
 static const struct clock FAKE = {fake_wall_us, fake_mono_ms};
 
+static int64_t place_retry_ms = RETRY_MS;
+
 struct place {
     char directory[64];
     struct queue *queue;
@@ -108,7 +110,7 @@ static inline struct consumer *place_consumer(const struct place *p, const char 
         .segment_bytes = 1 << 20,
         .retention_ms = (int64_t)35 * 86400000,
         .trends_retention_ms = (int64_t)35 * 86400000,
-        .retry_ms = RETRY_MS,
+        .retry_ms = place_retry_ms,
         .compression_level = 1,
         .group_max = 3,
         .held_max = 1000,

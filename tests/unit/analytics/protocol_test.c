@@ -148,6 +148,17 @@ static void check(struct place *p)
     check_totals(p);
 }
 
+static void check_without_duplicates(struct place *p)
+{
+    struct ledger_status status;
+    struct error err;
+    assert_int_equal(p->ledger->vtable->status(p->ledger, &status, &err), CODE_OK);
+    assert_int_equal(status.duplicates, 0);
+    struct lines all = read_archive(p, "");
+    assert_int_equal(all.tombstones, 0);
+    free_lines(&all);
+}
+
 static void test_without_failure(void **state)
 {
     struct place p;
@@ -183,6 +194,8 @@ static void survive_failures(enum fault_mode mode)
         assert_true(consumer_drain(c, 0));
         consumer_free(c);
         check(&p);
+        if (mode == FAULT_REPLY_LOST) /* and no work was done twice because of it */
+            check_without_duplicates(&p);
         place_close(&p);
     }
     print_message("%d calls\n", n - 2);
@@ -199,6 +212,16 @@ static void test_each_reply_is_lost(void **state)
 {
     (void)state;
     survive_failures(FAULT_REPLY_LOST);
+}
+
+/* The pause after a failure is longer than a segment's age: what was claimed without a reply is not
+ * in the object that the claim names. */
+static void test_each_reply_is_lost_for_long(void **state)
+{
+    (void)state;
+    place_retry_ms = 2 * AGE_MS;
+    survive_failures(FAULT_REPLY_LOST);
+    place_retry_ms = RETRY_MS;
 }
 
 /* The process dies at the n-th call; a new one, on reopened ports, does the rest. */
@@ -418,6 +441,7 @@ int main(void)
         cmocka_unit_test(test_without_failure),
         cmocka_unit_test(test_each_call_fails),
         cmocka_unit_test(test_each_reply_is_lost),
+        cmocka_unit_test(test_each_reply_is_lost_for_long),
         cmocka_unit_test(test_death_before_each_call),
         cmocka_unit_test(test_death_after_each_call),
         cmocka_unit_test(test_death_then_failure),

@@ -102,6 +102,42 @@ static void test_bounds_hold_when_merged(void **state)
     run_stream(uniform, true);
 }
 
+static void add_times(struct sketch *sketch, const char *text, int times)
+{
+    for (int i = 0; i < times; i++)
+        sketch_add(sketch, str_of(text), 1);
+}
+
+/* What one side has forgotten is in the bounds of the sum. */
+static void test_bounds_of_a_sum(void **state)
+{
+    struct sketch *a = sketch_new(2), *b = sketch_new(2);
+    struct sketch_item items[4];
+    (void)state;
+    add_times(a, "c", 10);
+    add_times(b, "a", 5);
+    add_times(b, "b", 4);
+    add_times(b, "c", 3);
+    add_times(b, "d", 2);
+    add_times(b, "e", 1); /* the fifth: c and d are forgotten, both bounded by 3 */
+    assert_int_equal(sketch_absent(b), 3);
+    sketch_merge(a, b);
+    assert_int_equal(sketch_absent(a), 3);
+    assert_int_equal(sketch_total(a), 25);
+    assert_int_equal(sketch_top(a, 1, items, 4), 4);
+    assert_true(str_eq(items[0].text, STR("c")));
+    assert_int_equal(items[0].count, 13);
+    assert_int_equal(items[0].error, 3);
+    assert_true(str_eq(items[1].text, STR("a")));
+    assert_int_equal(items[1].count, 5);
+    assert_int_equal(items[1].error, 0);
+    assert_true(str_eq(items[3].text, STR("e")));
+    assert_int_equal(items[3].count, 4);
+    assert_int_equal(items[3].error, 3);
+    sketch_free(a);
+    sketch_free(b);
+}
+
 static void test_the_frequent_ones_are_found(void **state)
 {
     struct sketch *sketch = sketch_new(CAPACITY);
@@ -201,6 +237,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bounds_hold),
         cmocka_unit_test(test_bounds_hold_when_merged),
+        cmocka_unit_test(test_bounds_of_a_sum),
         cmocka_unit_test(test_the_frequent_ones_are_found),
         cmocka_unit_test(test_few_texts_are_exact),
         cmocka_unit_test(test_callers_are_counted_apart),
