@@ -102,34 +102,47 @@ void rollup_encode(const struct rollup_delta *delta, struct buf *out)
     }
 }
 
+/* A time as a number of `width_s`; false outside the years 1 to 9999. */
+static bool take_time(struct str *bytes, int64_t width_s, int64_t *time_s)
+{
+    static const int64_t MOST_S = 253402300800;
+    uint64_t value;
+    if (!wire_take_varint(bytes, &value))
+        return false;
+    int64_t units = wire_unzigzag(value);
+    *time_s = units <= MOST_S / width_s && units >= -MOST_S / width_s ? units * width_s : 0;
+    return *time_s != 0 || units == 0;
+}
+
 static bool merge_counts(struct rollup_delta *into, struct str *bytes)
 {
-    uint64_t used, minute, kind, status, count;
+    uint64_t used, kind, status, count;
+    int64_t minute_s;
     if (!wire_take_varint(bytes, &used))
         return false;
     for (uint64_t i = 0; i < used; i++) {
-        if (!wire_take_varint(bytes, &minute) || !wire_take_varint(bytes, &kind) ||
+        if (!take_time(bytes, ROLLUP_MINUTE_S, &minute_s) || !wire_take_varint(bytes, &kind) ||
             !wire_take_varint(bytes, &status) || !wire_take_varint(bytes, &count))
             return false;
-        rollup_add_count(into, wire_unzigzag(minute) * ROLLUP_MINUTE_S,
-                         (int32_t)wire_unzigzag(kind), (int32_t)wire_unzigzag(status), count);
+        rollup_add_count(into, minute_s, (int32_t)wire_unzigzag(kind),
+                         (int32_t)wire_unzigzag(status), count);
     }
     return true;
 }
 
 bool rollup_merge_encoded(struct rollup_delta *into, struct str bytes)
 {
-    uint64_t version, claimed, used, hour, class;
+    uint64_t version, claimed, used, class;
+    int64_t hour_s;
     if (!wire_take_varint(&bytes, &version) || version != VERSION ||
         !wire_take_varint(&bytes, &claimed) || !merge_counts(into, &bytes) ||
         !wire_take_varint(&bytes, &used))
         return false;
     for (uint64_t i = 0; i < used; i++) {
-        if (!wire_take_varint(&bytes, &hour) || !wire_take_varint(&bytes, &class) ||
+        if (!take_time(&bytes, ROLLUP_HOUR_S, &hour_s) || !wire_take_varint(&bytes, &class) ||
             class >= ROLLUP_CLASSES)
             return false;
-        if (!sketch_decode(&bytes, rollup_texts(into, wire_unzigzag(hour) * ROLLUP_HOUR_S,
-                                                (enum rollup_class) class)))
+        if (!sketch_decode(&bytes, rollup_texts(into, hour_s, (enum rollup_class) class)))
             return false;
     }
     into->claimed += claimed;
