@@ -44,9 +44,8 @@ static void check_bounds(const struct sketch *sketch, const uint64_t *exact)
     assert_int_equal(sketch_total(sketch), STREAM);
     assert_true(sketch_absent(sketch) <= STREAM / (CAPACITY + 1));
     for (size_t i = 0; i < count; i++) {
-        char copy[32];
-        snprintf(copy, sizeof copy, "%.*s", STR_ARG(items[i].text));
-        int number = atoi(copy + 5);
+        uint64_t number;
+        assert_true(str_to_u64(str_from(items[i].text, 5), &number) && number < TEXTS);
         listed[number] = 1;
         assert_true(items[i].count >= exact[number]);
         assert_true(items[i].count - items[i].error <= exact[number]);
