@@ -163,7 +163,7 @@ unit: $(UNITS) ## run unit and contract tests (V=asan; T="base rpc" to choose ar
 	@scripts/run-units $(UNITS)
 
 help: ## this text
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 clean: ## remove everything that was built (not the data)
 	rm -rf $(B)

@@ -10,7 +10,7 @@ $(FUZZ_PROGRAMS): $(OUT)/%: $(OUT)/obj/%.o $(OUT)/libgateway.a $(OUT)/libuser.a 
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer $^ $(LIBS) -o $@
 
-.PHONY: test test-now tsan tsan-now fuzz fuzz-now torture soak browser interop
+.PHONY: test test-now tsan tsan-now fuzz fuzz-now torture soak browser
 test: ## set up, build with sanitizers and run every test; the last line counts them
 	@scripts/setup build test frontend
 	@echo "building with sanitizers under $(B)/asan"
@@ -55,11 +55,6 @@ browser: ## the page in a real browser against the real programs
 	@scripts/setup build test browser frontend
 	+@$(submake) -s V=release programs generated frontend
 	+@$(MAKE) -s V=release PYTEST_FILES="-m browser tests/browser" pytest-now
-
-interop: ## against foreign programs
-	@scripts/setup build test frontend
-	+@$(submake) -s V=asan programs peers generated frontend
-	+@$(MAKE) -s V=asan PYTEST_FILES="-m interop" pytest-now
 
 .PHONY: pytest-now
 pytest-now:
