@@ -32,6 +32,8 @@ static void free_chain(struct arena_block *block)
 
 void arena_reset(struct arena *arena)
 {
+    if (arena->head && arena->head->size > LAST_BLOCK_BYTES)
+        arena_clear(arena); /* one large request must not keep its memory for good */
     if (arena->head) {
         free_chain(arena->head->next);
         arena->head->next = NULL;

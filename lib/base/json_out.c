@@ -77,8 +77,11 @@ void json_escape(struct buf *out, struct str text)
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = (unsigned char)text.ptr[i];
         bool special = c < 0x20 || c == '"' || c == '\\' || c == 0x7F;
-        if (!special && (c < 0x80 || valid))
+        size_t sequence = c < 0x80 || valid ? 1 : str_utf8_sequence(str_from(text, i));
+        if (!special && sequence) {
+            i += sequence - 1;
             continue;
+        }
         buf_add(out, (struct str){text.ptr + start, i - start});
         if (special)
             escape_byte(out, c);

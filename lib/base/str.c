@@ -111,15 +111,17 @@ bool str_to_i64(struct str text, int64_t *value)
     return true;
 }
 
-/* Length of the well-formed sequence at `p` (of `left` bytes), or 0. */
-static size_t utf8_sequence(const unsigned char *p, size_t left)
+size_t str_utf8_sequence(struct str text)
 {
+    const unsigned char *p = (const unsigned char *)text.ptr;
+    if (!text.len)
+        return 0;
     if (p[0] < 0x80)
         return 1;
     if (p[0] < 0xC2 || p[0] > 0xF4)
         return 0;
     size_t n = p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : 4;
-    if (left < n)
+    if (text.len < n)
         return 0;
     unsigned char low = p[0] == 0xE0 ? 0xA0 : p[0] == 0xF0 ? 0x90 : 0x80;
     unsigned char high = p[0] == 0xED ? 0x9F : p[0] == 0xF4 ? 0x8F : 0xBF;
@@ -133,20 +135,14 @@ static size_t utf8_sequence(const unsigned char *p, size_t left)
 
 bool str_is_utf8(struct str text)
 {
-    const unsigned char *p = (const unsigned char *)text.ptr;
-    size_t left = text.len;
-    while (left) {
+    while (text.len) {
         uint64_t eight;
-        if (left >= 8 && (memcpy(&eight, p, 8), (eight & 0x8080808080808080u) == 0)) {
-            p += 8;
-            left -= 8;
-            continue;
-        }
-        size_t n = utf8_sequence(p, left);
+        bool ascii =
+            text.len >= 8 && (memcpy(&eight, text.ptr, 8), (eight & 0x8080808080808080u) == 0);
+        size_t n = ascii ? 8 : str_utf8_sequence(text);
         if (!n)
             return false;
-        p += n;
-        left -= n;
+        text = str_from(text, n);
     }
     return true;
 }

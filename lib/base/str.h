@@ -52,5 +52,8 @@ bool str_to_i64(struct str text, int64_t *value);
 /* Well-formed UTF-8 (Unicode 15, table 3-7): no surrogates, nothing over-long or above U+10FFFF. */
 bool str_is_utf8(struct str text);
 
+/* Bytes of the well-formed UTF-8 sequence that the text begins with; 0 when there is none. */
+size_t str_utf8_sequence(struct str text);
+
 /* The longest prefix of at most `max_bytes` that does not cut a UTF-8 sequence. */
 struct str str_utf8_cut(struct str text, size_t max_bytes);

@@ -42,6 +42,8 @@ static void escapes_what_must_be_and_repairs_what_is_no_utf8(void **state)
         {STR("\0"), "\"\\u0000\""},
         {STR("J\xC3\xB6rg \xF0\x9F\x98\x80"), "\"J\xC3\xB6rg \xF0\x9F\x98\x80\""},
         {STR("a\xFF\x62"), "\"a\xEF\xBF\xBD\x62\""},
+        {STR("\xC3\xB6\xC3(\xE2\x82\xAC"),
+         "\"\xC3\xB6\xEF\xBF\xBD(\xE2\x82\xAC\""}, /* only what is bad */
     };
     struct buf out;
     (void)state;

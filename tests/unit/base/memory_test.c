@@ -21,6 +21,7 @@ static void arena_gives_aligned_memory_of_any_size(void **state)
     assert_true(arena.used_bytes > 3 << 20);
     arena_reset(&arena);
     assert_int_equal(arena.used_bytes, 0);
+    assert_null(arena.head); /* the 3 MiB are not kept */
     assert_string_equal(arena_printf(&arena, "%d-%s", 7, "x"), "7-x");
     struct str copy = arena_str(&arena, (struct str){"abcdef", 3});
     assert_string_equal(copy.ptr, "abc");
