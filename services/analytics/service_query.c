@@ -61,6 +61,8 @@ static enum code read_span(const struct service *service, const timestamp *start
         end ? end->seconds + (end->nanos > 0) : clock_wall_ms(service->clock) / 1000 + 1;
     span->end_s = round_up(end_s, width_s);
     span->start_s = round_down(start ? start->seconds : span->end_s - usual_s, width_s);
+    if (span->start_s < FIRST_SECOND)
+        span->start_s = FIRST_SECOND; /* a whole minute, hour and day */
     if (span->start_s >= span->end_s)
         return error_field(err, "start_time", "must be before end_time");
     return CODE_OK;
@@ -184,7 +186,8 @@ enum code service_get_summary(struct rpc_call *call, const void *request, void *
         return err->code;
     sort_kinds(&kinds);
     out->start_time = make_time(kinds.arena, span.start_s);
-    out->end_time = make_time(kinds.arena, span.end_s);
+    /* Rounded up, the end of the last minute of all would be in a year that no answer can hold. */
+    out->end_time = make_time(kinds.arena, span.end_s < LAST_SECOND ? span.end_s : LAST_SECOND);
     out->events = kinds.events;
     out->failures = kinds.failures;
     out->searches_without_result = kinds.nothing_found;

@@ -186,6 +186,9 @@ def test_counts_by_minute_hour_and_day(analytics):
     assert wide.events == 5
 
 
+FIRST_SECOND = timestamp_pb2.Timestamp(seconds=-62135596800)  # of the year 1
+LAST_SECOND = timestamp_pb2.Timestamp(seconds=253402300799)   # of the year 9999
+
 SPANS = [
     ("QueryTimeSeries", api.QueryTimeSeriesRequest(start_time=stamp(0), end_time=stamp(1501 * 60)),
      grpc.StatusCode.OUT_OF_RANGE),
@@ -201,6 +204,8 @@ SPANS = [
      grpc.StatusCode.OUT_OF_RANGE),
     ("GetPipelineStatus", api.GetPipelineStatusRequest(start_time=stamp(0), end_time=stamp(0)),
      grpc.StatusCode.INVALID_ARGUMENT),
+    ("QueryTimeSeries", api.QueryTimeSeriesRequest(end_time=FIRST_SECOND),
+     grpc.StatusCode.INVALID_ARGUMENT),
 ]
 
 
@@ -210,6 +215,16 @@ def test_spans_that_cannot_be(quiet, method, request_, code):
     with pytest.raises(grpc.RpcError) as caught:
         getattr(quiet.stub, method)(request_, timeout=10)
     assert caught.value.code() == code
+
+
+def test_answers_hold_times_that_can_be_written(quiet):
+    """What RFC 3339 has no year for, JSON cannot carry."""
+    whole = quiet.stub.GetSummary(api.GetSummaryRequest(
+        start_time=FIRST_SECOND, end_time=LAST_SECOND), timeout=10)
+    assert (whole.start_time, whole.end_time) == (FIRST_SECOND, LAST_SECOND)
+    soon = timestamp_pb2.Timestamp(seconds=FIRST_SECOND.seconds + 60)
+    points = quiet.stub.QueryTimeSeries(api.QueryTimeSeriesRequest(end_time=soon), timeout=10).points
+    assert [point.time for point in points] == [FIRST_SECOND]
 
 
 def test_1500_points_are_answered(quiet):
