@@ -155,7 +155,8 @@ static void print_table(struct reconcile *reconcile, struct buf *out)
              (unsigned long long)reconcile->pending, (unsigned long long)reconcile->queued);
 }
 
-/* Looks until both sides are equal or the time is over. */
+/* Looks until both sides are equal or the time is over. COMMAND_FAILED: they answered and are not
+ * equal; what a service refuses is a question asked wrongly. */
 static int look(struct reconcile *reconcile, const volatile sig_atomic_t *signals)
 {
     int64_t end_ms = clock_mono_ms(clock_real()) + reconcile->settings->wait_ms;
@@ -164,7 +165,7 @@ static int look(struct reconcile *reconcile, const volatile sig_atomic_t *signal
         if (*signals)
             return COMMAND_INTERRUPTED;
         if (result != COMMAND_OK)
-            return result;
+            return result == COMMAND_FAILED ? COMMAND_USAGE : result;
         if (hour_list_equal(&reconcile->hours))
             return COMMAND_OK;
         if (clock_mono_ms(clock_real()) + POLL_MS > end_ms)

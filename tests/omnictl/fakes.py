@@ -121,8 +121,11 @@ class Analytics(analytics_pb2_grpc.AnalyticsServiceServicer):
         self.series = analytics_pb2.QueryTimeSeriesResponse()
         self.searches = analytics_pb2.TopSearchesResponse()
         self.hang_s = 0
+        self.refuse = None    # the text of an OUT_OF_RANGE
 
     def GetPipelineStatus(self, request, context):
+        if self.refuse:
+            abort(context, grpc.StatusCode.OUT_OF_RANGE, self.refuse)
         time.sleep(self.hang_s)
         return self.statuses.pop(0) if self.statuses else self.status
 

@@ -28,6 +28,13 @@ def reconcile(omnictl, user_server, analytics_server, books):
     return run
 
 
+def test_what_a_service_refuses_is_not_called_equal(reconcile, analytics):
+    analytics.refuse = "the span holds more than 1000 hours"
+    done = reconcile("--from=2000h")
+    assert done.returncode == 2, done.stderr
+    assert "more than 1000 hours" in done.stderr and not done.stdout
+
+
 def test_equal(reconcile):
     done = reconcile()
     assert done.returncode == 0, done.stderr
