@@ -5,7 +5,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,10 +16,41 @@ enum { PIECE_BYTES = 256 * 1024, BUFFER_BYTES_MAX = 64 * 1024 * 1024 };
 
 struct output {
     int fd;
-    char *path, *temporary; /* NULL: standard output */
+    char *path;      /* NULL: standard output */
+    char *temporary; /* NULL: written into what is there */
     struct buf buf;
     bool gone;
 };
+
+/* Is there something at `path` that a rename must not replace: a pipe, a device? */
+static bool is_special(const char *path)
+{
+    struct stat there;
+    return stat(path, &there) == 0 && !S_ISREG(there.st_mode) && !S_ISDIR(there.st_mode);
+}
+
+/* The file itself when `path` is a link to it: the link stays. xfree. */
+static char *follow(const char *path)
+{
+    char real[PATH_MAX];
+    return xstrdup(realpath(path, real) ? real : path);
+}
+
+static enum code open_temporary(struct output *out, struct error *err)
+{
+    struct buf name;
+    buf_init(&name, BUFFER_BYTES_MAX);
+    buf_addf(&name, "%s.part-%d", out->path, (int)getpid());
+    out->temporary = xstrdup(buf_cstr(&name));
+    buf_clear(&name);
+    out->fd = open(out->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (out->fd >= 0)
+        return CODE_OK;
+    error_errno(err, CODE_FAILED_PRECONDITION, errno, "create %s", out->path);
+    xfree(out->temporary);
+    out->temporary = NULL;
+    return err->code;
+}
 
 enum code output_open(const char *path, struct output **output, struct error *err)
 {
@@ -25,19 +58,16 @@ enum code output_open(const char *path, struct output **output, struct error *er
     buf_init(&out->buf, BUFFER_BYTES_MAX);
     out->fd = STDOUT_FILENO;
     if (path && strcmp(path, "-") != 0) {
-        struct buf name;
-        buf_init(&name, BUFFER_BYTES_MAX);
-        buf_addf(&name, "%s.part-%d", path, (int)getpid());
-        out->path = xstrdup(path);
-        out->temporary = xstrdup(buf_cstr(&name));
-        buf_clear(&name);
-        out->fd = open(out->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (out->fd < 0) {
-            error_errno(err, CODE_FAILED_PRECONDITION, errno, "create %s", path);
-            xfree(out->temporary);
-            out->temporary = NULL;
+        bool special = is_special(path);
+        out->path = special ? xstrdup(path) : follow(path);
+        enum code code = CODE_OK;
+        if (!special)
+            code = open_temporary(out, err);
+        else if ((out->fd = open(path, O_WRONLY | O_CLOEXEC)) < 0)
+            code = error_errno(err, CODE_FAILED_PRECONDITION, errno, "open %s", path);
+        if (code != CODE_OK) {
             output_abandon(out);
-            return err->code;
+            return code;
         }
     }
     *output = out;
@@ -98,7 +128,7 @@ static void sync_folder(const char *path)
 enum code output_finish(struct output *output, struct error *err)
 {
     enum code code = write_all(output, err);
-    if (code == CODE_OK && output->path) {
+    if (code == CODE_OK && output->temporary) {
         if (fsync(output->fd) != 0 || rename(output->temporary, output->path) != 0) {
             code = error_errno(err, CODE_FAILED_PRECONDITION, errno, "write %s", output->path);
         } else {

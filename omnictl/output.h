@@ -1,6 +1,6 @@
 /*
  * A file that a command writes: standard output, or a file that appears under its name only when it
- * is complete.
+ * is complete. A link's file is replaced, not the link; a pipe or a device is written into.
  */
 #pragma once
 #include "base/buf.h"

@@ -2,6 +2,9 @@
 import csv
 import io
 import json
+import os
+import stat
+import subprocess
 
 import fakes
 import grpc
@@ -24,6 +27,26 @@ def filled(omnictl, user_server, users, tmp_path):
 def plain(user):
     return (user.email, user.display_name, user.given_name, user.family_name, user.status,
             tuple(sorted(user.labels.items())))
+
+
+def test_what_is_no_file_is_written_into_and_a_link_is_kept(omnictl, user_server, filled, tmp_path):
+    """A rename would replace a pipe, and run by root /dev/null, by a file."""
+    pipe, target, link = tmp_path / "pipe", tmp_path / "target", tmp_path / "link"
+    os.mkfifo(pipe)
+    with open(tmp_path / "read", "wb") as read:
+        reader = subprocess.Popen(["cat", pipe], stdout=read)
+    done = omnictl("export", f"--users={user_server.address}", str(pipe))
+    if not stat.S_ISFIFO(pipe.stat().st_mode):
+        reader.kill()
+    assert done.returncode == 0, done.stderr
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert reader.wait(timeout=10) == 0
+    assert (tmp_path / "read").read_bytes().count(b"\n") == 1236
+    target.write_text("old")
+    link.symlink_to(target)
+    done = omnictl("export", f"--users={user_server.address}", str(link))
+    assert done.returncode == 0, done.stderr
+    assert link.is_symlink() and target.read_bytes().count(b"\n") == 1236
 
 
 @pytest.mark.parametrize("name", ["all.ndjson", "all.csv"])
