@@ -28,7 +28,6 @@ THIRD_PARTY = {
     r"sqlite3\.h": {"lib/db"},
     r"protobuf-c/.*": {"lib/pb", "lib/rpc"},
     r"pb(_.*)?\.h": {"lib/pb"},
-    r"jansson\.h": {"lib/json"},
     r"openssl/.*": {"lib/crypto"},
     r"zstd.*\.h": {"services/analytics"},
     r"utf8proc\.h": {"services/user"},
