@@ -114,6 +114,13 @@ static struct words instead(enum code code, bool has_details)
     return (struct words){NULL, NULL};
 }
 
+/* The service has no room left: nothing that this caller did too often (429), nor can mend. */
+static bool is_full(const struct error *err)
+{
+    return err->code == CODE_RESOURCE_EXHAUSTED &&
+           (strcmp(err->reason, "DISK_FULL") == 0 || strcmp(err->reason, "OUTBOX_FULL") == 0);
+}
+
 struct failure status_upstream(const struct rpc_result *result, bool if_match, struct error *err)
 {
     error_clear(err);
@@ -135,6 +142,8 @@ struct failure status_upstream(const struct rpc_result *result, bool if_match, s
         failure.http_status = 412;
     if (strcmp(err->reason, "IDEMPOTENCY_KEY_REUSED") == 0)
         failure.http_status = 422;
+    if (is_full(err))
+        failure.http_status = 503;
     failure.retry_after_s = retry_after(failure.http_status, err->retry_after_ms);
     return failure;
 }

@@ -66,6 +66,16 @@ def test_reused_idempotency_key(http, upstream):
     assert_shape(http.post("/v1/users", json={}), 422, "INVALID_ARGUMENT", "IDEMPOTENCY_KEY_REUSED")
 
 
+@pytest.mark.parametrize("reason", ["DISK_FULL", "OUTBOX_FULL"])
+def test_a_full_service_is_not_the_callers_fault(http, upstream, reason):
+    upstream.on["CreateUser"] = lambda request, context: fail(
+        context, grpc.StatusCode.RESOURCE_EXHAUSTED, "no room", error_info(reason))
+    answer = http.post("/v1/users", json={})
+    error = assert_shape(answer, 503, "RESOURCE_EXHAUSTED", reason)
+    assert error["message"] == "no room"
+    assert int(answer.headers["retry-after"]) >= 1
+
+
 @pytest.mark.parametrize("body, path", [
     ({"emial": "x"}, "user.emial"),
     ({"email": 5}, "user.email"),

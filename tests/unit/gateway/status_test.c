@@ -125,6 +125,19 @@ static void knows_the_special_statuses(void **state)
     result.code = CODE_INVALID_ARGUMENT;
     result.details = details_with("IDEMPOTENCY_KEY_REUSED", &arena);
     assert_int_equal(status_upstream(&result, false, &err).http_status, 422);
+    static const struct {
+        const char *reason;
+        int status;
+    } exhausted[] = {{"DISK_FULL", 503}, {"OUTBOX_FULL", 503}, {"TOO_MANY", 429}};
+    result.code = CODE_RESOURCE_EXHAUSTED;
+    for (size_t i = 0; i < sizeof exhausted / sizeof *exhausted; i++) {
+        result.details = details_with(exhausted[i].reason, &arena);
+        struct failure failure = status_upstream(&result, false, &err);
+        assert_int_equal(failure.http_status, exhausted[i].status);
+        assert_int_equal(failure.retry_after_s, 1);
+        assert_true(str_eq(failure.message, STR("x")));
+    }
+    error_clear(&err);
     err.code = CODE_RESOURCE_EXHAUSTED;
     err.retry_after_ms = 1001;
     assert_int_equal(status_own(0, &err).retry_after_s, 2);
