@@ -165,7 +165,7 @@ static bool decoded(struct arena *arena, struct str text, struct str *to)
     buf_init_arena(&buf, arena, text.len);
     bool ok = decode_percent(&buf, text, true);
     *to = buf_str(&buf);
-    return ok && str_is_utf8(*to);
+    return ok;
 }
 
 enum code overlay_add_query(struct overlay *overlay, struct str query,
@@ -179,15 +179,16 @@ enum code overlay_add_query(struct overlay *overlay, struct str query,
             continue;
         ptrdiff_t equals = str_find(piece, '=');
         size_t end = equals < 0 ? piece.len : (size_t)equals;
-        if (!decoded(overlay->arena, (struct str){piece.ptr, end}, &name) ||
-            !decoded(overlay->arena, str_from(piece, end + 1), &value))
+        if (!decoded(overlay->arena, (struct str){piece.ptr, end}, &name) || !str_is_utf8(name))
             return error_set(err, CODE_INVALID_ARGUMENT, "INVALID_QUERY",
-                             "the query string has a malformed escape or is not UTF-8");
+                             "a parameter's name has a malformed escape or is not UTF-8");
         struct where where = {NULL, name, 0};
         if (!schema_path_of(overlay->message, name, &path))
             return where_fail(&in, &where, "no such parameter");
         if (path.fields[0] == body)
             return where_fail(&in, &where, "belongs in the body");
+        if (!decoded(overlay->arena, str_from(piece, end + 1), &value))
+            return where_fail(&in, &where, "has a malformed escape");
         if (overlay_add(overlay, &path, OVERLAY_QUERY, name, value, err) != CODE_OK)
             return err->code;
     }

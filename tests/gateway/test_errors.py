@@ -108,6 +108,7 @@ def test_malformed_json(http, upstream, text, reason):
     ("foo=1", "foo"), ("pageSize=x", "pageSize"), ("pageSize=1&pageSize=2", "pageSize"),
     ("pageSize=1&page_size=2", "page_size"), ("pageSize=1.5", "pageSize"), ("pageSize=", "pageSize"),
     ("pageSize.x=1", "pageSize.x"), ("pageSize=99999999999", "pageSize"),
+    ("pageToken=%ff", "pageToken"), ("page_token=a%ed%a0%80", "page_token"),
 ])
 def test_wrong_queries_are_named(http, upstream, query, field):
     error = assert_shape(http.get(f"/v1/users?{query}"), 400, "INVALID_ARGUMENT", "INVALID_FIELD")
@@ -115,14 +116,24 @@ def test_wrong_queries_are_named(http, upstream, query, field):
 
 
 def test_more_wrong_requests(http, upstream):
-    assert_shape(http.get("/v1/users?pageToken=%ff"), 400, reason="INVALID_QUERY")
-    assert_shape(http.get("/v1/users/%ff"), 400, reason="INVALID_FIELD")
+    assert_shape(http.get("/v1/users?%ff=1"), 400, reason="INVALID_QUERY")
+    error = assert_shape(http.get("/v1/users/%ff"), 400, reason="INVALID_FIELD")
+    assert error["details"][1]["fieldViolations"] == [{"field": "id", "description": "is not UTF-8"}]
     assert_shape(http.get("/v1/users/x?id=y"), 400, reason="INVALID_FIELD")
     assert_shape(http.patch("/v1/users/x?user.email=y", json={}), 400, reason="INVALID_FIELD")
     assert_shape(http.request("GET", "/v1/users/x", content=b"{}"), 400, reason="BODY_NOT_ALLOWED")
     answer = http.post("/v1/users?requestId=a", json={}, headers={"Idempotency-Key": "b"})
     assert_shape(answer, 400, reason="INVALID_FIELD")
     assert not upstream.calls
+
+
+def test_a_nul_is_passed_on(http, upstream):
+    assert http.get("/v1/users?pageToken=a%00b").status_code == 200
+    assert upstream.last("ListUsers")[1].page_token == "a\0b"
+    assert http.get("/v1/users/a%00b").status_code == 200
+    assert upstream.last("GetUser")[1].id == "a\0b"
+    assert http.post("/v1/users", json={"displayName": "a\0b"}).status_code == 201
+    assert upstream.last("CreateUser")[1].user.display_name == "a\0b"
 
 
 @pytest.mark.parametrize("content_type, status", [
