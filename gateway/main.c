@@ -2,12 +2,12 @@
 #include "base/buf.h"
 #include "base/config.h"
 #include "base/log.h"
+#include "base/program.h"
 #include "gateway/gateway.h"
 #include "pb/proto.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -145,38 +145,17 @@ static struct gateway_options options_of(const struct settings *s)
     return options;
 }
 
-/* Threads inherit the mask, so that only this one is interrupted. */
-static void block_signals(sigset_t *signals)
-{
-    sigemptyset(signals);
-    sigaddset(signals, SIGTERM);
-    sigaddset(signals, SIGINT);
-    pthread_sigmask(SIG_BLOCK, signals, NULL);
-    signal(SIGPIPE, SIG_IGN);
-}
-
-static void log_listening(const char *address, int port)
-{
-    char host[128], text[160];
-    const char *colon = strrchr(address, ':');
-    snprintf(host, sizeof host, "%.*s", colon ? (int)(colon - address) : 0, address);
-    snprintf(text, sizeof text, "%s:%d", host, port);
-    log_info("listening", LOG_C("address", text), LOG_I("port", port));
-}
-
 int main(int argc, char **argv)
 {
     struct settings settings;
     struct error err = {0};
     struct gateway *gateway;
     enum log_level level = LOG_INFO;
-    sigset_t signals;
     struct buf descriptors;
-    int caught;
     config_read_or_exit(&PROGRAM, argc, argv, &settings);
     log_level_parse(str_of(settings.log_level), &level);
     log_init("omni-gateway", level);
-    block_signals(&signals);
+    program_block_signals();
     buf_init(&descriptors, DESCRIPTOR_BYTES_MAX);
     struct gateway_options options = options_of(&settings);
     if (read_descriptors(settings.descriptor_set, &descriptors, &options.descriptor_set, &err)) {
@@ -190,9 +169,8 @@ int main(int argc, char **argv)
     bool started = gateway_start(&options, &gateway, &err) == CODE_OK;
     buf_clear(&descriptors); /* the tables hold what they need */
     if (started) {
-        log_listening(settings.listen, gateway_port(gateway));
-        sigwait(&signals, &caught);
-        log_info("draining", LOG_C("signal", strsignal(caught)));
+        program_log_listening(settings.listen, gateway_port(gateway));
+        program_wait_signal();
         bool clean = gateway_drain(gateway, settings.linger, settings.grace);
         log_info("stopped", LOG_B("clean", clean));
     }

@@ -8,18 +8,15 @@
 #include "analytics/service.h"
 #include "base/config.h"
 #include "base/log.h"
+#include "base/program.h"
 #include "pb/proto.h"
 #include "queue/queue_sqlite.h"
 
-#include <errno.h>
-#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-enum { PATH_BYTES = 4096, MESSAGE_BYTES = 4 << 20, HELD_MAX = 20000, SEGMENTS_MAX = 12 };
+enum { MESSAGE_BYTES = 4 << 20, HELD_MAX = 20000, SEGMENTS_MAX = 12 };
 
 struct settings {
     const char *listen, *data_dir, *queue, *ledger, *archive, *log_level;
@@ -90,60 +87,23 @@ struct program {
     struct rpc_server *server;
 };
 
-static enum code make_directory(const char *path, struct error *err)
-{
-    char part[PATH_BYTES];
-    struct stat found;
-    if (strlen(path) >= sizeof part - 32)
-        return error_set(err, CODE_INVALID_ARGUMENT, NULL, "--data-dir: the path is too long");
-    for (size_t i = 1; i <= strlen(path); i++) {
-        if (path[i] != '/' && path[i] != '\0')
-            continue;
-        snprintf(part, sizeof part, "%.*s", (int)i, path);
-        if (mkdir(part, 0700) != 0 && errno != EEXIST)
-            return error_errno(err, CODE_FAILED_PRECONDITION, errno, "--data-dir: cannot make %s",
-                               part);
-    }
-    if (stat(path, &found) != 0 || !S_ISDIR(found.st_mode))
-        return error_set(err, CODE_FAILED_PRECONDITION, NULL, "--data-dir: %s is no directory",
-                         path);
-    if (access(path, W_OK | X_OK) != 0)
-        return error_errno(err, CODE_FAILED_PRECONDITION, errno, "--data-dir: cannot write to %s",
-                           path);
-    return CODE_OK;
-}
-
-/* The path of "scheme:PATH", or `usual` in the data directory for "scheme:". */
-static enum code backend_path(const struct program *program, const char *setting, const char *value,
-                              const char *scheme, const char *usual, char path[PATH_BYTES],
-                              struct error *err)
-{
-    size_t length = strlen(scheme);
-    if (strncmp(value, scheme, length) != 0)
-        return error_set(err, CODE_INVALID_ARGUMENT, NULL, "--%s: \"%s\" is not %s or %sPATH",
-                         setting, value, scheme, scheme);
-    int written = value[length]
-                      ? snprintf(path, PATH_BYTES, "%s", value + length)
-                      : snprintf(path, PATH_BYTES, "%s/%s", program->settings.data_dir, usual);
-    if (written < 0 || written >= PATH_BYTES)
-        return error_set(err, CODE_INVALID_ARGUMENT, NULL, "--%s: the path is too long", setting);
-    return CODE_OK;
-}
-
 static enum code open_backends(struct program *program, struct error *err)
 {
     const struct settings *s = &program->settings;
-    char path[PATH_BYTES];
-    if (backend_path(program, "queue", s->queue, "sqlite:", "queue.db", path, err) != CODE_OK)
+    char path[PROGRAM_PATH_BYTES];
+    if (program_backend_path("queue", s->queue, "sqlite:", s->data_dir, "queue.db", path, err) !=
+        CODE_OK)
         return err->code;
     if (queue_sqlite_open(path, (uint64_t)s->queue_bytes, clock_real(), &program->queue, err) !=
         CODE_OK)
         return error_prefix(err, "--queue");
-    if (backend_path(program, "ledger", s->ledger, "sqlite:", "ledger.db", path, err) != CODE_OK)
+    if (program_backend_path("ledger", s->ledger, "sqlite:", s->data_dir, "ledger.db", path, err) !=
+        CODE_OK)
         return err->code;
     if (ledger_sqlite_open(path, &program->ledger, err) != CODE_OK)
         return error_prefix(err, "--ledger");
-    if (backend_path(program, "archive", s->archive, "dir:", "archive", path, err) != CODE_OK)
+    if (program_backend_path("archive", s->archive, "dir:", s->data_dir, "archive", path, err) !=
+        CODE_OK)
         return err->code;
     if (archive_dir_open(path, &program->archive, err) != CODE_OK)
         return error_prefix(err, "--archive");
@@ -158,7 +118,7 @@ static void publish(void *argument, const struct batch *batch, struct str body)
 static enum code start_consumer(struct program *program, struct error *err)
 {
     const struct settings *s = &program->settings;
-    char spool[PATH_BYTES + 16];
+    char spool[PROGRAM_PATH_BYTES + 16];
     snprintf(spool, sizeof spool, "%s/spool", s->data_dir);
     program->tail = tail_new(s->search_callers <= 1);
     const struct consumer_options options = {
@@ -213,19 +173,6 @@ static enum code start_server(struct program *program, struct error *err)
     return CODE_OK;
 }
 
-/* The address with the port that was given. */
-static void say_listening(const struct program *program)
-{
-    char address[PATH_BYTES];
-    const char *listen = program->settings.listen, *colon = strrchr(listen, ':');
-    int port = rpc_server_port(program->server);
-    if (port && colon)
-        snprintf(address, sizeof address, "%.*s:%d", (int)(colon - listen), listen, port);
-    else
-        snprintf(address, sizeof address, "%s", listen);
-    log_info("listening", LOG_C("address", address), LOG_I("port", port));
-}
-
 /* No new calls; then what is open goes to the archive and its batches out of the queue. */
 static void stop(struct program *program)
 {
@@ -246,27 +193,20 @@ int main(int argc, char **argv)
     struct program program = {0};
     struct error err = {0};
     enum log_level level = LOG_INFO;
-    sigset_t signals;
-    int which = 0;
     config_read_or_exit(&PROGRAM, argc, argv, &program.settings);
     log_level_parse(str_of(program.settings.log_level), &level);
     log_init(PROGRAM.name, level);
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &signals, NULL); /* threads inherit it: sigwait alone sees them */
-    signal(SIGPIPE, SIG_IGN);
+    program_block_signals();
     umask(077);
-    if (make_directory(program.settings.data_dir, &err) != CODE_OK ||
+    if (program_make_directory("data-dir", program.settings.data_dir, &err) != CODE_OK ||
         open_backends(&program, &err) != CODE_OK || start_consumer(&program, &err) != CODE_OK ||
         start_server(&program, &err) != CODE_OK) {
         fprintf(stderr, "%s: %s\n", PROGRAM.name, err.text);
         stop(&program);
         return 2;
     }
-    say_listening(&program);
-    sigwait(&signals, &which);
-    log_info("draining", LOG_I("signal", which));
+    program_log_listening(program.settings.listen, rpc_server_port(program.server));
+    program_wait_signal();
     stop(&program);
     return 0;
 }

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/log.h"
+#include "base/program.h"
 #include "pb/proto.h"
 #include "rpc/server.h"
 #include "user/emitter.h"
@@ -13,17 +14,14 @@
 #include "user/service.h"
 #include "user/store_sqlite.h"
 
-#include <errno.h>
 #include <malloc.h>
-#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-enum { PATH_BYTES = 4096, WRITES_WAITING_MAX = 4096, STREAMS_MAX = 64, MESSAGE_BYTES = 4 << 20 };
+enum { WRITES_WAITING_MAX = 4096, STREAMS_MAX = 64, MESSAGE_BYTES = 4 << 20 };
 
 struct settings {
     const char *listen, *data_dir, *user_store, *events, *log_level;
@@ -78,42 +76,13 @@ struct program {
     struct rpc_server *server;
 };
 
-static enum code make_directory(const char *path, struct error *err)
-{
-    char part[PATH_BYTES];
-    struct stat found;
-    if (strlen(path) >= sizeof part)
-        return error_set(err, CODE_INVALID_ARGUMENT, NULL, "--data-dir: the path is too long");
-    for (size_t i = 1; i <= strlen(path); i++) {
-        if (path[i] != '/' && path[i] != '\0')
-            continue;
-        snprintf(part, sizeof part, "%.*s", (int)i, path);
-        if (mkdir(part, 0700) != 0 && errno != EEXIST)
-            return error_errno(err, CODE_FAILED_PRECONDITION, errno, "--data-dir: cannot make %s",
-                               part);
-    }
-    if (stat(path, &found) != 0 || !S_ISDIR(found.st_mode))
-        return error_set(err, CODE_FAILED_PRECONDITION, NULL, "--data-dir: %s is no directory",
-                         path);
-    if (access(path, W_OK | X_OK) != 0)
-        return error_errno(err, CODE_FAILED_PRECONDITION, errno, "--data-dir: cannot write to %s",
-                           path);
-    return CODE_OK;
-}
-
 static enum code open_store(struct program *program, struct error *err)
 {
     const struct settings *settings = &program->settings;
-    struct str name = str_of(settings->user_store);
-    char path[PATH_BYTES + 16];
-    if (!str_starts(name, STR("sqlite:")))
-        return error_set(err, CODE_INVALID_ARGUMENT, NULL,
-                         "--user-store: \"%s\" is not sqlite: or sqlite:PATH",
-                         settings->user_store);
-    if (name.len > 7)
-        snprintf(path, sizeof path, "%s", settings->user_store + 7);
-    else
-        snprintf(path, sizeof path, "%s/users.db", settings->data_dir);
+    char path[PROGRAM_PATH_BYTES];
+    if (program_backend_path("user-store", settings->user_store, "sqlite:", settings->data_dir,
+                             "users.db", path, err) != CODE_OK)
+        return err->code;
     const struct store_sqlite_options options = {
         .path = path,
         .readers = (int)settings->readers,
@@ -122,13 +91,13 @@ static enum code open_store(struct program *program, struct error *err)
         .clock = clock_real(),
     };
     if (store_sqlite_open(&options, &program->store, err) != CODE_OK)
-        return error_prefix(err, name.len > 7 ? "--user-store" : "--data-dir");
+        return error_prefix(err, "--user-store");
     return CODE_OK;
 }
 
 static enum code open_tokens(struct program *program, struct error *err)
 {
-    char path[PATH_BYTES + 32];
+    char path[PROGRAM_PATH_BYTES + 32];
     snprintf(path, sizeof path, "%s/page-token.key", program->settings.data_dir);
     if (page_tokens_open(path, &program->tokens, err) != CODE_OK)
         return error_prefix(err, "--data-dir");
@@ -196,19 +165,6 @@ static enum code start_server(struct program *program, struct error *err)
     return CODE_OK;
 }
 
-/* The address with the port that was given. */
-static void say_listening(const struct program *program)
-{
-    char address[PATH_BYTES];
-    const char *listen = program->settings.listen, *colon = strrchr(listen, ':');
-    int port = rpc_server_port(program->server);
-    if (port && colon)
-        snprintf(address, sizeof address, "%.*s:%d", (int)(colon - listen), listen, port);
-    else
-        snprintf(address, sizeof address, "%s", listen);
-    log_info("listening", LOG_C("address", address), LOG_I("port", port));
-}
-
 /* No new calls; then what they left behind: events sealed, and as many sent as go in a moment. */
 static void stop(struct program *program)
 {
@@ -229,19 +185,13 @@ int main(int argc, char **argv)
     struct program program = {0};
     struct error err = {0};
     enum log_level level = LOG_INFO;
-    sigset_t signals;
-    int which = 0;
     config_read_or_exit(&PROGRAM, argc, argv, &program.settings);
     log_level_parse(str_of(program.settings.log_level), &level);
     log_init(PROGRAM.name, level);
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &signals, NULL); /* threads inherit it: sigwait alone sees them */
-    signal(SIGPIPE, SIG_IGN);
+    program_block_signals();
     umask(077);
     mallopt(M_ARENA_MAX, 4); /* 64 threads that mostly wait need no heap each */
-    if (make_directory(program.settings.data_dir, &err) != CODE_OK ||
+    if (program_make_directory("data-dir", program.settings.data_dir, &err) != CODE_OK ||
         open_store(&program, &err) != CODE_OK || open_tokens(&program, &err) != CODE_OK ||
         start_relay(&program, &err) != CODE_OK || start_emitter(&program, &err) != CODE_OK ||
         start_server(&program, &err) != CODE_OK) {
@@ -249,9 +199,8 @@ int main(int argc, char **argv)
         stop(&program);
         return 2;
     }
-    say_listening(&program);
-    sigwait(&signals, &which);
-    log_info("draining", LOG_I("signal", which));
+    program_log_listening(program.settings.listen, rpc_server_port(program.server));
+    program_wait_signal();
     stop(&program);
     return 0;
 }
