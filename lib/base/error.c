@@ -90,6 +90,18 @@ enum code error_field(struct error *err, const char *path, const char *format, .
     return CODE_INVALID_ARGUMENT;
 }
 
+enum code error_add_field(struct error *err, const char *path, const char *text)
+{
+    if (err->field_count < ERROR_FIELDS_MAX) {
+        struct error_field *field = &err->fields[err->field_count++];
+        mend_cut(field->path, sizeof field->path,
+                 snprintf(field->path, sizeof field->path, "%s", path));
+        mend_cut(field->text, sizeof field->text,
+                 snprintf(field->text, sizeof field->text, "%s", text));
+    }
+    return err->code;
+}
+
 enum code error_prefix(struct error *err, const char *what)
 {
     char old[ERROR_TEXT_BYTES];

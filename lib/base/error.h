@@ -70,6 +70,13 @@ enum code error_set(struct error *err, enum code code, const char *reason, const
 enum code error_field(struct error *err, const char *path, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/*
+ * Names a field in an error that is there already, whose code, reason and message stay: a conflict
+ * about `user.email` remains a conflict.
+ * Violations beyond ERROR_FIELDS_MAX are dropped. Returns the code.
+ */
+enum code error_add_field(struct error *err, const char *path, const char *text);
+
 /* Puts "what: " before the message. Returns the code. */
 enum code error_prefix(struct error *err, const char *what);
 

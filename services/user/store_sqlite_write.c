@@ -168,7 +168,8 @@ static enum code load_for_change(struct store_sqlite *store, const struct write_
     db_reset(stmt);
     if (err->code != CODE_OK)
         return err->code;
-    return user_check_etag(&found->user, input->change.etag, err);
+    const char *path = input->kind == WRITE_REMOVE ? "etag" : "user.etag";
+    return user_check_etag(&found->user, input->change.etag, path, err);
 }
 
 static enum code check_email(struct store_sqlite *store, uint32_t tenant, struct str email_key,
@@ -184,10 +185,10 @@ static enum code check_email(struct store_sqlite *store, uint32_t tenant, struct
         return err->code;
     bool taken = row && !str_eq(db_blob(stmt, 0), id_bytes(own));
     db_reset(stmt);
-    if (taken)
-        return error_set(err, CODE_ALREADY_EXISTS, REASON_EMAIL_TAKEN,
-                         "another user has this email address");
-    return CODE_OK;
+    if (!taken)
+        return CODE_OK;
+    error_set(err, CODE_ALREADY_EXISTS, REASON_EMAIL_TAKEN, "another user has this email address");
+    return error_add_field(err, "user.email", "belongs to another user");
 }
 
 static enum code write_row(struct store_sqlite *store, const char *sql, uint32_t tenant,

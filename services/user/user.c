@@ -13,7 +13,8 @@ void user_etag(const struct user *user, char text[USER_ETAG_BYTES])
              (unsigned long long)user->update_us);
 }
 
-enum code user_check_etag(const struct user *user, struct str etag, struct error *err)
+enum code user_check_etag(const struct user *user, struct str etag, const char *path,
+                          struct error *err)
 {
     char now[USER_ETAG_BYTES];
     if (!etag.len)
@@ -21,8 +22,9 @@ enum code user_check_etag(const struct user *user, struct str etag, struct error
     user_etag(user, now);
     if (str_eq(etag, str_of(now)))
         return CODE_OK;
-    return error_set(err, CODE_ABORTED, REASON_ETAG_MISMATCH,
-                     "the user has changed since it was read: read it again");
+    error_set(err, CODE_ABORTED, REASON_ETAG_MISMATCH,
+              "the user has changed since it was read: read it again");
+    return error_add_field(err, path, "is not that of the user's present state");
 }
 
 size_t user_labels_normalise(struct user_label *labels, size_t count)

@@ -70,8 +70,12 @@ struct user_change {
 /* The etag of a state of a user: opaque text that differs from that of any other state. */
 void user_etag(const struct user *user, char text[USER_ETAG_BYTES]);
 
-/* ABORTED (ETAG_MISMATCH) when `etag` is neither empty nor that of the user's state. */
-enum code user_check_etag(const struct user *user, struct str etag, struct error *err) MUST_CHECK;
+/*
+ * ABORTED (ETAG_MISMATCH) when `etag` is neither empty nor that of the user's state; `path` is the
+ * field of the request that it came in.
+ */
+enum code user_check_etag(const struct user *user, struct str etag, const char *path,
+                          struct error *err) MUST_CHECK;
 
 /*
  * The state after the change, in `arena` as far as it is new; INVALID_ARGUMENT when it would have

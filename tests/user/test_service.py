@@ -75,6 +75,7 @@ def test_email_is_unique_whatever_its_case(users, refused):
     with pytest.raises(refused) as error:
         users.create("JOSÉ@eXAMPLE.com")
     assert (error.value.code, error.value.reason) == ("ALREADY_EXISTS", "EMAIL_TAKEN")
+    assert set(error.value.fields) == {"user.email"}
 
 
 def test_update_masks(users):
@@ -96,12 +97,14 @@ def test_update_masks(users):
 def test_etag_mismatch(users, refused):
     made = users.create("a@example.com")
     users.update(made.id, display_name="B", etag=made.etag)
-    for call in (lambda: users.update(made.id, display_name="C", etag=made.etag),
-                 lambda: users.delete(made.id, made.etag),
-                 lambda: users.delete(made.id, "nonsense")):
+    for call, field in (
+            (lambda: users.update(made.id, display_name="C", etag=made.etag), "user.etag"),
+            (lambda: users.delete(made.id, made.etag), "etag"),
+            (lambda: users.delete(made.id, "nonsense"), "etag")):
         with pytest.raises(refused) as error:
             call()
         assert (error.value.code, error.value.reason) == ("ABORTED", "ETAG_MISMATCH")
+        assert set(error.value.fields) == {field}
     users.delete(made.id, users.get(made.id).etag)
 
 

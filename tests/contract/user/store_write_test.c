@@ -34,6 +34,13 @@ static void created_user_is_read_back_whole(void **state)
     assert_str_equal(got.labels[0].value, STR("1"));
 }
 
+static void check_field(const struct suite *suite, const char *reason, const char *path)
+{
+    assert_string_equal(suite->err.reason, reason);
+    assert_int_equal(suite->err.field_count, 1);
+    assert_string_equal(suite->err.fields[0].path, path);
+}
+
 static void email_is_unique_whatever_its_case(void **state)
 {
     static const struct {
@@ -55,7 +62,7 @@ static void email_is_unique_whatever_its_case(void **state)
         enum code code = suite_create_once(suite, &user, NULL, &created);
         assert_int_equal(code, cases[i].taken ? CODE_ALREADY_EXISTS : CODE_OK);
         if (cases[i].taken)
-            assert_string_equal(suite->err.reason, REASON_EMAIL_TAKEN);
+            check_field(suite, REASON_EMAIL_TAKEN, "user.email");
     }
 }
 
@@ -71,7 +78,7 @@ static void email_is_free_again_after_change_and_delete(void **state)
     struct user second = suite_create(suite, "a@x", "B");
     change.id = second.id;
     assert_int_equal(suite_update(suite, &change, &updated), CODE_ALREADY_EXISTS);
-    assert_string_equal(suite->err.reason, REASON_EMAIL_TAKEN);
+    check_field(suite, REASON_EMAIL_TAKEN, "user.email");
     assert_int_equal(suite_remove(suite, first.id, STR("")), CODE_OK);
     assert_int_equal(suite_update(suite, &change, &updated), CODE_OK);
     assert_str_equal(updated.email, STR("b@x"));
@@ -102,8 +109,9 @@ static void etag_guards_changes(void **state)
     assert_int_equal(updated.version, 2);
     assert_int_equal(updated.update_us, suite->clock.wall_us + 5);
     assert_int_equal(suite_update(suite, &change, &updated), CODE_ABORTED);
-    assert_string_equal(suite->err.reason, REASON_ETAG_MISMATCH);
+    check_field(suite, REASON_ETAG_MISMATCH, "user.etag");
     assert_int_equal(suite_remove(suite, user.id, str_of(old)), CODE_ABORTED);
+    check_field(suite, REASON_ETAG_MISMATCH, "etag");
     assert_int_equal(suite_get(suite, user.id, &user), CODE_OK);
     user_etag(&user, now);
     assert_string_not_equal(old, now);

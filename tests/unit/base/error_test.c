@@ -65,6 +65,23 @@ static void collects_field_violations_up_to_a_bound(void **state)
     assert_string_equal(err.reason, "INVALID_FIELD");
 }
 
+static void names_fields_of_any_error(void **state)
+{
+    struct error err;
+    (void)state;
+    error_set(&err, CODE_ALREADY_EXISTS, "TAKEN", "somebody has it");
+    err.retry_after_ms = 7;
+    for (int i = 0; i < ERROR_FIELDS_MAX + 3; i++)
+        assert_int_equal(error_add_field(&err, "user.email", "is taken"), CODE_ALREADY_EXISTS);
+    assert_int_equal(err.code, CODE_ALREADY_EXISTS);
+    assert_string_equal(err.reason, "TAKEN");
+    assert_string_equal(err.text, "somebody has it");
+    assert_int_equal(err.retry_after_ms, 7);
+    assert_int_equal(err.field_count, ERROR_FIELDS_MAX);
+    assert_string_equal(err.fields[0].path, "user.email");
+    assert_string_equal(err.fields[ERROR_FIELDS_MAX - 1].text, "is taken");
+}
+
 static void says_what_the_system_said(void **state)
 {
     struct error err;
@@ -80,6 +97,7 @@ int main(void)
         cmocka_unit_test(cuts_long_texts_between_characters),
         cmocka_unit_test(cuts_paths_and_prefixes_between_characters_too),
         cmocka_unit_test(collects_field_violations_up_to_a_bound),
+        cmocka_unit_test(names_fields_of_any_error),
         cmocka_unit_test(says_what_the_system_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
