@@ -27,13 +27,14 @@ struct db {
     struct db_stmt statements[STATEMENTS_MAX];
 };
 
+/* `what` we did is for the log; a full disk is shown to callers, who do not care. */
 static enum code fail(struct db *db, const char *what, struct error *err)
 {
     int primary = sqlite3_errcode(db->handle) & 0xFF;
     const char *text = sqlite3_errmsg(db->handle);
     switch (primary) {
     case SQLITE_FULL:
-        return error_set(err, CODE_RESOURCE_EXHAUSTED, "DISK_FULL", "%s: the disk is full", what);
+        return error_set(err, CODE_RESOURCE_EXHAUSTED, "DISK_FULL", "the disk is full");
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
         return error_set(err, CODE_UNAVAILABLE, "DATABASE_BUSY", "%s: %s", what, text);
@@ -44,8 +45,7 @@ static enum code fail(struct db *db, const char *what, struct error *err)
         return error_set(err, CODE_DATA_LOSS, "DATABASE_CORRUPT", "%s: %s", what, text);
     case SQLITE_IOERR:
         if (sqlite3_system_errno(db->handle) == ENOSPC || errno == ENOSPC)
-            return error_set(err, CODE_RESOURCE_EXHAUSTED, "DISK_FULL", "%s: the disk is full",
-                             what);
+            return error_set(err, CODE_RESOURCE_EXHAUSTED, "DISK_FULL", "the disk is full");
         return error_set(err, CODE_INTERNAL, "DATABASE_IO", "%s: %s", what, text);
     default:
         return error_set(err, CODE_INTERNAL, "DATABASE", "%s: %s", what, text);

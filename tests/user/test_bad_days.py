@@ -114,6 +114,7 @@ def fill(users, refused, prefix="u"):
 def check_full(users, refused):
     taken, error = fill(users, refused)
     assert (error.code, error.reason) == ("RESOURCE_EXHAUSTED", "DISK_FULL")
+    assert error.message == "the disk is full"
     assert [user.email for user in users.all()] == taken
     assert users.found("u0") == ["N" * 150]
     return taken

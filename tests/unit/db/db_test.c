@@ -236,6 +236,7 @@ static void says_that_the_disk_is_full_and_goes_on_when_it_is_not(void **state)
     }
     assert_int_equal(code, CODE_RESOURCE_EXHAUSTED);
     assert_string_equal(err.reason, "DISK_FULL");
+    assert_string_equal(err.text, "the disk is full");
     assert_int_equal(db_exec(db, "PRAGMA max_page_count=10000", &err), CODE_OK);
     insert(db, "room again", CODE_OK);
     db_close(db);
