@@ -73,6 +73,30 @@ void *proto_decode(struct arena *arena, const ProtobufCMessageDescriptor *type, 
     return message && text_has_nul(type, bytes) ? NULL : message;
 }
 
+/* Of bytes that may be broken anywhere: `path` also bounds how deep this goes. */
+bool proto_nul_path(const ProtobufCMessageDescriptor *type, struct str bytes, char *path,
+                    size_t path_bytes)
+{
+    uint64_t tag;
+    struct str value;
+    while (bytes.len && take_varint(&bytes, &tag) && take_value(&bytes, tag & 7, &value)) {
+        const ProtobufCFieldDescriptor *field =
+            protobuf_c_message_descriptor_get_field(type, (unsigned)(tag >> 3));
+        if (!field || (tag & 7) != 2 || str_find(value, '\0') < 0)
+            continue;
+        bool text = field->type == PROTOBUF_C_TYPE_STRING;
+        if (!text && field->type != PROTOBUF_C_TYPE_MESSAGE)
+            continue;
+        int used = snprintf(path, path_bytes, text ? "%s" : "%s.", field->name);
+        if (used < 0 || (size_t)used >= path_bytes)
+            return false;
+        if (text ||
+            proto_nul_path(field->descriptor, value, path + used, path_bytes - (size_t)used))
+            return true;
+    }
+    return false;
+}
+
 void proto_encode(struct buf *out, const ProtobufCMessage *message)
 {
     size_t size = protobuf_c_message_get_packed_size(message);

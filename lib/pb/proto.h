@@ -5,6 +5,7 @@
 #include "base/error.h"
 
 #include <protobuf-c/protobuf-c.h>
+#include <stdbool.h>
 
 /*
  * Decodes into the arena; unknown fields are kept in the message. NULL when the bytes are no such
@@ -12,6 +13,14 @@
  * Texts are not checked to be UTF-8 here: see proto_check_utf8.
  */
 void *proto_decode(struct arena *arena, const ProtobufCMessageDescriptor *type, struct str bytes);
+
+/*
+ * Why proto_decode refused: true when a text in `bytes` holds a NUL byte, and the path of the first
+ * that does, without indexes: `user.labels.value`. False as well when the path has no room in
+ * `path`.
+ */
+bool proto_nul_path(const ProtobufCMessageDescriptor *type, struct str bytes, char *path,
+                    size_t path_bytes);
 
 /* Appends the encoding. */
 void proto_encode(struct buf *out, const ProtobufCMessage *message);

@@ -186,15 +186,21 @@ enum code server_call_outcome(const struct rpc_call *call, enum code code, struc
 enum code server_call_decode(struct rpc_call *call, grpc_byte_buffer *payload, void **message,
                              struct error *err)
 {
+    const ProtobufCMessageDescriptor *type = call->method->method->input;
     struct rpc_view view;
+    char path[ERROR_FIELD_BYTES];
+    bool nul = false;
     *message = NULL;
     if (rpc_view_open(&view, payload)) {
-        *message = proto_decode(&call->arena, call->method->method->input, view.bytes);
+        *message = proto_decode(&call->arena, type, view.bytes);
+        nul = !*message && proto_nul_path(type, view.bytes, path, sizeof path);
         rpc_view_close(&view);
     }
+    if (nul)
+        return error_field(err, path, "holds a NUL character");
     if (!*message)
         return error_set(err, CODE_INVALID_ARGUMENT, "MALFORMED_REQUEST",
-                         "the request cannot be decoded as %s", call->method->method->input->name);
+                         "the request cannot be decoded as %s", type->name);
     return proto_check_utf8(*message, err);
 }
 

@@ -59,6 +59,16 @@ def test_missing_user_message(users):
         assert error.value.code() == grpc.StatusCode.INVALID_ARGUMENT
 
 
+def test_nul_is_refused_by_name(users, refused):
+    for call in (lambda: users.create("a@example.com", "a\0b"),
+                 lambda: users.update(UNKNOWN, display_name="\0")):
+        with pytest.raises(refused) as error:
+            call()
+        assert error.value.code == "INVALID_ARGUMENT"
+        assert error.value.fields == {"user.display_name": "holds a NUL character"}
+        assert error.value.message == "user.display_name: holds a NUL character"
+
+
 def test_invalid_utf8_is_refused(users):
     # A User whose display_name is the single byte FF.
     raw = pb.CreateUserRequest(user=pb.User(email="a@b", display_name="?")).SerializeToString()

@@ -30,22 +30,35 @@ static void refuses_texts_with_a_nul_byte(void **state)
 {
     static const struct {
         struct str bytes; /* of an UpdateUserRequest */
-        bool ok;
+        const char *path; /* NULL: none */
     } cases[] = {
-        {STR("\x0A\x05\x12\x03\x61\x40\x62"), true},
-        {STR("\x0A\x05\x12\x03\x61\x00\x62"), false},          /* user.email */
-        {STR("\x0A\x05\x42\x03\x08\x80\x00"), true},           /* user.create_time: a number */
-        {STR("\x0A\x07\x3A\x05\x0A\x01k\x12\x00"), true},      /* an empty label */
-        {STR("\x0A\x08\x3A\x06\x0A\x01k\x12\x01\x00"), false}, /* a label's value */
-        {STR("\xF2\x07\x01\x00"), true},                       /* an unknown field */
+        {STR("\x0A\x05\x12\x03\x61\x40\x62"), NULL},
+        {STR("\x0A\x05\x12\x03\x61\x00\x62"), "user.email"},
+        {STR("\x0A\x05\x42\x03\x08\x80\x00"), NULL},      /* user.create_time: a number */
+        {STR("\x0A\x07\x3A\x05\x0A\x01k\x12\x00"), NULL}, /* an empty label */
+        {STR("\x0A\x08\x3A\x06\x0A\x01k\x12\x01\x00"), "user.labels.value"},
+        {STR("\x0A\x02\x12\x00\x1A\x01\x00"), "request_id"},
+        {STR("\xF2\x07\x01\x00"), NULL}, /* an unknown field */
     };
     struct arena arena = {0};
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         void *message = proto_decode(&arena, &omnidata__user__v1__update_user_request__descriptor,
                                      cases[i].bytes);
-        assert_int_equal(message != NULL, cases[i].ok);
+        assert_int_equal(message == NULL, cases[i].path != NULL);
+        char path[ERROR_FIELD_BYTES];
+        bool found = proto_nul_path(&omnidata__user__v1__update_user_request__descriptor,
+                                    cases[i].bytes, path, sizeof path);
+        assert_int_equal(found, cases[i].path != NULL);
+        if (found)
+            assert_string_equal(path, cases[i].path);
     }
+    /* Broken bytes that hold no text, and a path that has no room. */
+    char path[8];
+    assert_false(proto_nul_path(&omnidata__user__v1__update_user_request__descriptor,
+                                STR("\x0A\x7F\x00"), path, sizeof path));
+    assert_false(proto_nul_path(&omnidata__user__v1__update_user_request__descriptor,
+                                STR("\x0A\x05\x12\x03\x61\x00\x62"), path, sizeof path));
     arena_clear(&arena);
 }
 

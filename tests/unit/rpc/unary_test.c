@@ -112,6 +112,13 @@ static void refuses_what_is_no_request(void **state)
                      CODE_INVALID_ARGUMENT);
     assert_string_equal(err.fields[0].path, "id");
     assert_string_equal(err.fields[0].text, "is not valid UTF-8");
+    assert_int_equal(call_raw(*state, GET_USER,
+                              STR("\x0a\x03"
+                                  "a\0b"),
+                              &err),
+                     CODE_INVALID_ARGUMENT);
+    assert_string_equal(err.fields[0].path, "id");
+    assert_string_equal(err.fields[0].text, "holds a NUL character");
 }
 
 static void refuses_unknown_methods(void **state)
