@@ -1,6 +1,7 @@
 /*
  * Create, update, delete. The event of a success commits with the row; a failure is told of through
- * the ring; an answer given a second time for the same request_id is no event at all.
+ * the ring; an answer given a second time for the same request_id, and an update that changes
+ * nothing, are no events at all.
  */
 #include "user/service_internal.h"
 

@@ -85,7 +85,8 @@ struct store_vtable {
     enum code (*create)(struct store *store, const struct store_write *write,
                         const struct user *user, struct arena *arena, struct user *created,
                         bool *replayed, struct error *err);
-    /* NOT_FOUND, ABORTED (ETAG_MISMATCH), ALREADY_EXISTS (EMAIL_TAKEN), INVALID_ARGUMENT. */
+    /* NOT_FOUND, ABORTED (ETAG_MISMATCH), ALREADY_EXISTS (EMAIL_TAKEN), INVALID_ARGUMENT. What
+     * changes nothing leaves version and time as they are, and no event is stored. */
     enum code (*update)(struct store *store, const struct store_write *write,
                         const struct user_change *change, struct arena *arena, struct user *updated,
                         bool *replayed, struct error *err);

@@ -24,6 +24,7 @@ struct write_input {
     struct user user;          /* create: the new one */
     struct user_change change; /* update; its id and etag also serve remove */
     struct user answer;        /* what came of it */
+    bool unchanged;            /* update: the user was like that already */
     bool replayed;
 };
 
@@ -245,6 +246,9 @@ static enum code do_update(struct store_sqlite *store, struct write_input *input
     if (load_for_change(store, input, arena, &found, err) != CODE_OK ||
         user_apply(&found.user, &input->change, arena, user, err) != CODE_OK)
         return err->code;
+    input->unchanged = user->version == found.user.version;
+    if (input->unchanged)
+        return CODE_OK;
     struct str email_key = fold_case(arena, user->email);
     search_terms_of_tokens(arena, found.name_key, found.tokens, &before);
     search_terms_of_user(arena, user, &after);
@@ -277,7 +281,7 @@ static enum code do_write(struct store_sqlite *store, struct write_input *input,
                           struct arena *arena, struct group_delta *delta, struct error *err)
 {
     enum code code = CODE_OK;
-    input->replayed = false;
+    input->replayed = input->unchanged = false; /* it may be the second attempt */
     if (input->has_once)
         code = find_once(store, input, arena, err);
     if (code != CODE_OK || input->replayed)
@@ -288,7 +292,7 @@ static enum code do_write(struct store_sqlite *store, struct write_input *input,
         code = do_update(store, input, arena, err);
     else
         code = do_remove(store, input, arena, err);
-    if (code == CODE_OK)
+    if (code == CODE_OK && !input->unchanged)
         code = store_sqlite_outbox_put(store, &input->event, delta, err);
     if (code == CODE_OK && input->has_once)
         code = put_once(store, input, arena, err);

@@ -77,6 +77,26 @@ static void edit_labels(struct user *user, const struct user_change *change, str
     user->label_count = user_labels_normalise(labels, user->label_count);
 }
 
+static bool same_labels(const struct user *one, const struct user *other)
+{
+    if (one->label_count != other->label_count)
+        return false;
+    for (size_t i = 0; i < one->label_count; i++)
+        if (!str_eq(one->labels[i].key, other->labels[i].key) ||
+            !str_eq(one->labels[i].value, other->labels[i].value))
+            return false;
+    return true;
+}
+
+/* In all that a change can name. */
+static bool same_fields(const struct user *one, const struct user *other)
+{
+    return str_eq(one->email, other->email) && str_eq(one->display_name, other->display_name) &&
+           str_eq(one->given_name, other->given_name) &&
+           str_eq(one->family_name, other->family_name) && one->status == other->status &&
+           same_labels(one, other);
+}
+
 enum code user_apply(const struct user *before, const struct user_change *change,
                      struct arena *arena, struct user *after, struct error *err)
 {
@@ -100,6 +120,8 @@ enum code user_apply(const struct user *before, const struct user_change *change
         edit_labels(after, change, arena);
     if (after->label_count > USER_LABELS_MAX)
         return error_field(err, "user.labels", "there are more than %d labels", USER_LABELS_MAX);
+    if (same_fields(before, after))
+        return CODE_OK;
     after->version++;
     /* A clock that went back must not make a change older than the one before. */
     after->update_us = change->now_us > before->update_us ? change->now_us : before->update_us + 1;

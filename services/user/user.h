@@ -79,7 +79,7 @@ enum code user_check_etag(const struct user *user, struct str etag, const char *
 
 /*
  * The state after the change, in `arena` as far as it is new; INVALID_ARGUMENT when it would have
- * too many labels. Does not look at the etag.
+ * too many labels. The version stays when nothing differs. Does not look at the etag.
  */
 enum code user_apply(const struct user *before, const struct user_change *change,
                      struct arena *arena, struct user *after, struct error *err) MUST_CHECK;

@@ -59,6 +59,7 @@ def test_every_call_becomes_one_event(serve, analytics, refused, wait_until):
     _, users = serve(events=f"grpc://127.0.0.1:{analytics.port}")
     made = users.create("a@example.com", "Anna")
     users.update(made.id, display_name="Anna B")
+    users.update(made.id, display_name="Anna B")  # changes nothing: no event
     users.get(made.id)
     users.batch([made.id, "x"])
     users.list()

@@ -104,6 +104,17 @@ def test_update_masks(users):
     assert replaced.create_time == made.create_time
 
 
+@pytest.mark.parametrize("change", [
+    {}, {"mask": ["create_time"]}, {"mask": ["display_name"], "display_name": "Anna"},
+    {"mask": ["labels.k"], "labels": {"k": "1"}}, {"mask": ["labels.l"]},
+])
+def test_update_that_changes_nothing(users, change):
+    made = users.create("a@example.com", "Anna", labels={"k": "1"})
+    assert users.update(made.id, **change) == made
+    assert users.update(made.id, request_id="r", **change) == made
+    assert users.get(made.id) == made
+
+
 def test_etag_mismatch(users, refused):
     made = users.create("a@example.com")
     users.update(made.id, display_name="B", etag=made.etag)

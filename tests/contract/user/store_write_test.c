@@ -123,9 +123,48 @@ static void time_never_goes_back(void **state)
 {
     struct suite *suite = *state;
     struct user user = suite_create(suite, "a@x", "A"), updated;
-    struct user_change change = {.id = user.id, .now_us = user.update_us - 1000000};
+    struct user_change change = {.id = user.id,
+                                 .fields = USER_FIELD_DISPLAY_NAME,
+                                 .values = {.display_name = STR("B")},
+                                 .now_us = user.update_us - 1000000};
     assert_int_equal(suite_update(suite, &change, &updated), CODE_OK);
     assert_true(updated.update_us > user.update_us);
+}
+
+static void change_that_changes_nothing_is_none(void **state)
+{
+    struct user_label labels[] = {{STR("k"), STR("1")}};
+    struct user_label_edit same = {STR("k"), STR("1"), false}, gone = {STR("l"), STR(""), true};
+    struct user_change changes[] = {
+        {.fields = 0},
+        {.fields = USER_FIELD_DISPLAY_NAME, .values = {.display_name = STR("A")}},
+        {.fields = USER_FIELD_LABELS, .values = {.labels = labels, .label_count = 1}},
+        {.fields = USER_FIELD_STATUS, .values = {.status = USER_ACTIVE}},
+        {.edits = &same, .edit_count = 1},
+        {.edits = &gone, .edit_count = 1},
+    };
+    struct suite *suite = *state;
+    struct user user = suite_user(suite, "a@x", "A"), made, updated;
+    user.status = USER_ACTIVE;
+    user.labels = labels;
+    user.label_count = 1;
+    assert_int_equal(suite_create_once(suite, &user, NULL, &made), CODE_OK);
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        changes[i].id = made.id;
+        changes[i].now_us = suite->clock.wall_us + 5;
+        assert_int_equal(suite_update(suite, &changes[i], &updated), CODE_OK);
+        assert_int_equal(updated.version, 1);
+        assert_int_equal(updated.update_us, made.update_us);
+        assert_str_equal(updated.labels[0].value, STR("1"));
+        assert_int_equal(suite_stats(suite).events, 1); /* the creation's */
+    }
+    changes[0].etag = STR("stale");
+    assert_int_equal(suite_update(suite, &changes[0], &updated), CODE_ABORTED);
+    struct user_label_edit other = {STR("k"), STR("2"), false};
+    struct user_change change = {.id = made.id, .edits = &other, .edit_count = 1};
+    assert_int_equal(suite_update(suite, &change, &updated), CODE_OK);
+    assert_int_equal(updated.version, 2);
+    assert_int_equal(suite_stats(suite).events, 2);
 }
 
 static void unknown_user_is_not_found(void **state)
@@ -271,6 +310,7 @@ int main(void)
         SUITE_TEST(own_email_in_other_case_is_no_conflict),
         SUITE_TEST(etag_guards_changes),
         SUITE_TEST(time_never_goes_back),
+        SUITE_TEST(change_that_changes_nothing_is_none),
         SUITE_TEST(unknown_user_is_not_found),
         SUITE_TEST(labels_are_edited_and_bounded),
         SUITE_TEST(same_request_gets_the_first_answer),
