@@ -1,8 +1,11 @@
-/* Folding by the C library's Unicode tables (C.UTF-8); steps by a short list of open searches. */
+/* Folding by the C library's Unicode tables (C.UTF-8); steps by looking at neighbours, sorted. */
 #include "analytics/searches.h"
+
+#include "base/alloc.h"
 
 #include <locale.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <wctype.h>
 
@@ -91,58 +94,79 @@ static uint32_t caller_of(struct str actor)
 
 void searches_init(struct searches *searches, struct rollup_delta *delta)
 {
-    searches->delta = delta;
-    searches->count = 0;
+    *searches = (struct searches){.delta = delta};
+    buf_init(&searches->texts, SIZE_MAX / 2); /* the batch has a maximum */
 }
 
-static void count_first(struct searches *searches)
+void searches_add(struct searches *searches, struct str text, struct str actor, bool nothing_found,
+                  int64_t time_ms)
 {
-    const struct search *search = &searches->open[0];
+    char folded[SEARCHES_TEXT_BYTES];
+    size_t length = searches_fold(text, folded);
+    if (!length)
+        return;
+    if (searches->count == searches->room) {
+        searches->room = searches->room ? searches->room * 2 : 64;
+        searches->items = xrealloc(searches->items, searches->room * sizeof *searches->items);
+    }
+    searches->items[searches->count] = (struct search){
+        .caller = caller_of(actor),
+        .order = (uint32_t)searches->count,
+        .time_ms = time_ms,
+        .text_start = searches->texts.len,
+        .text_bytes = length,
+        .nothing_found = nothing_found,
+    };
+    searches->count++;
+    buf_add_mem(&searches->texts, folded, length);
+}
+
+/* Each caller's searches together, in order of time. */
+static int compare(const void *left, const void *right)
+{
+    const struct search *a = left, *b = right;
+    if (a->caller != b->caller)
+        return a->caller < b->caller ? -1 : 1;
+    if (a->time_ms != b->time_ms)
+        return a->time_ms < b->time_ms ? -1 : 1;
+    return a->order < b->order ? -1 : a->order > b->order;
+}
+
+static struct str text_of(const struct searches *searches, const struct search *search)
+{
+    return (struct str){searches->texts.ptr + search->text_start, search->text_bytes};
+}
+
+static bool is_step(const struct searches *searches, const struct search *search,
+                    const struct search *next)
+{
+    return search->caller == next->caller && next->time_ms - search->time_ms <= SEARCHES_STEP_MS &&
+           search->text_bytes < next->text_bytes &&
+           str_starts(text_of(searches, next), text_of(searches, search));
+}
+
+static void count_search(struct searches *searches, const struct search *search)
+{
     int64_t time_s = search->time_ms / 1000;
     int64_t hour_s = time_s - time_s % ROLLUP_HOUR_S;
-    struct str text = {search->text, search->length};
+    struct str text = text_of(searches, search);
     sketch_add(rollup_texts(searches->delta, hour_s, ROLLUP_ALL_SEARCHES), text, search->caller);
     if (search->nothing_found) {
         sketch_add(rollup_texts(searches->delta, hour_s, ROLLUP_NOTHING_FOUND), text,
                    search->caller);
         rollup_add_count(searches->delta, time_s, ROLLUP_KIND_NOTHING_FOUND, 0, 1);
     }
-    searches->count--;
-    memmove(&searches->open[0], &searches->open[1], searches->count * sizeof *searches->open);
-}
-
-static bool is_step(const struct search *before, const struct search *now)
-{
-    size_t common = before->length < now->length ? before->length : now->length;
-    return before->caller == now->caller && before->length != now->length &&
-           now->time_ms - before->time_ms <= SEARCHES_STEP_MS &&
-           memcmp(before->text, now->text, common) == 0;
-}
-
-void searches_add(struct searches *searches, struct str text, struct str actor, bool nothing_found,
-                  int64_t time_ms)
-{
-    struct search now = {
-        .caller = caller_of(actor), .nothing_found = nothing_found, .time_ms = time_ms};
-    now.length = searches_fold(text, now.text);
-    if (!now.length)
-        return;
-    while (searches->count && (searches->count == SEARCHES_OPEN_MAX ||
-                               time_ms - searches->open[0].time_ms > SEARCHES_STEP_MS))
-        count_first(searches);
-    for (size_t i = searches->count; i-- > 0;) {
-        if (!is_step(&searches->open[i], &now))
-            continue;
-        searches->count--;
-        memmove(&searches->open[i], &searches->open[i + 1],
-                (searches->count - i) * sizeof *searches->open);
-        break;
-    }
-    searches->open[searches->count++] = now;
 }
 
 void searches_finish(struct searches *searches)
 {
-    while (searches->count)
-        count_first(searches);
+    const struct search *items = searches->items;
+    if (searches->count)
+        qsort(searches->items, searches->count, sizeof *searches->items, compare);
+    for (size_t i = 0; i < searches->count; i++)
+        if (i + 1 == searches->count || !is_step(searches, &items[i], &items[i + 1]))
+            count_search(searches, &items[i]);
+    xfree(searches->items);
+    buf_clear(&searches->texts);
+    *searches = (struct searches){0};
 }

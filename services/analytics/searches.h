@@ -1,41 +1,48 @@
 /*
  * From the searches of a batch to those worth counting. A text is folded (lower case, spaces made
  * one). Somebody who types `jose` into a page that searches at every key sends `j`, `jo`, `jos`,
- * `jose`: steps on the way are not searches. A search is a step when, within SEARCHES_STEP_MS, the
- * same caller (or, when callers are not known, anybody) sends a text in the same batch that begins
- * with it, or that it begins with (going back). The last one counts.
+ * `jose`: steps on the way are not searches. A search is a step only when the next search of the
+ * same caller in the same batch, in order of time, extends its text within SEARCHES_STEP_MS. What
+ * came before it, or what does not follow directly, never makes it one; going back neither.
+ *
+ * Callers that are not known are taken for one, so that "the next" is whoever's comes next. When
+ * several type at once, steps are counted as searches: too many rather than too few. Too few only
+ * when one's search is followed directly by another's that extends it.
  */
 #pragma once
 #include "analytics/rollup.h"
+#include "base/buf.h"
 #include "base/str.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { SEARCHES_TEXT_BYTES = 256, SEARCHES_STEP_MS = 2000, SEARCHES_OPEN_MAX = 32 };
+enum { SEARCHES_TEXT_BYTES = 256, SEARCHES_STEP_MS = 2000 };
 
 struct search {
-    char text[SEARCHES_TEXT_BYTES];
-    size_t length;
     uint32_t caller; /* a hash of the actor; 0: not known */
-    bool nothing_found;
+    uint32_t order;  /* in the batch */
     int64_t time_ms;
+    size_t text_start, text_bytes; /* in searches->texts */
+    bool nothing_found;
 };
 
-/* The searches that may still turn out to be steps, oldest first. */
+/* All searches of a batch, until it is read to its end: only then is known which comes next. */
 struct searches {
     struct rollup_delta *delta;
-    struct search open[SEARCHES_OPEN_MAX];
-    size_t count;
+    struct search *items;
+    size_t count, room;
+    struct buf texts;
 };
 
+/* Ends with searches_finish, always. */
 void searches_init(struct searches *searches, struct rollup_delta *delta);
 
-/* Searches come in the order of the batch. */
+/* Searches come in the order of the batch, which decides between equal times. */
 void searches_add(struct searches *searches, struct str text, struct str actor, bool nothing_found,
                   int64_t time_ms);
 
-/* Counts what is still open. */
+/* Counts those that are no steps, and frees. */
 void searches_finish(struct searches *searches);
 
 /* Lower case, white space made one space and none at the ends; at most SEARCHES_TEXT_BYTES, cut

@@ -59,16 +59,34 @@ static void test_steps(void **state)
         {{{"jose", "", 0}}, "jose=1 "},
         {{{"j", "", 0}, {"jo", "", 200}, {"jos", "", 400}, {"jose", "", 600}}, "jose=1 "},
         {{{"j", "", 0}, {"jose", "", 900}}, "jose=1 "},
-        /* going back */
-        {{{"jose", "", 0}, {"jos", "", 100}, {"jo", "", 200}}, "jo=1 "},
+        /* going back is no typing towards: each was looked at */
+        {{{"jose", "", 0}, {"jos", "", 100}, {"jo", "", 200}}, "jo=1 jos=1 jose=1 "},
+        /* what comes later does not take a search that is not the one just before it */
+        {{{"jose", "", 0},
+          {"mul", "", 150},
+          {"zzzzqqq", "", 300},
+          {"j", "", 450},
+          {"jo", "", 600},
+          {"jos", "", 750}},
+         "jos=1 jose=1 mul=1 zzzzqqq=1 "},
+        {{{"jo", "", 0}, {"mul", "", 100}, {"jose", "", 200}}, "jo=1 jose=1 mul=1 "},
+        {{{"j", "", 0}, {"jo", "", 100}, {"anna", "", 200}}, "anna=1 jo=1 "},
+        /* next in time, not in the order of the batch */
+        {{{"jose", "", 600}, {"jo", "", 200}, {"jos", "", 400}, {"j", "", 0}}, "jose=1 "},
+        {{{"jo", "", 0}, {"jose", "", 200}, {"mul", "", 100}}, "jo=1 jose=1 mul=1 "},
+        /* at the same time: the order of the batch */
+        {{{"jo", "", 0}, {"jose", "", 0}}, "jose=1 "},
+        {{{"jose", "", 0}, {"jo", "", 0}}, "jo=1 jose=1 "},
         /* too late to be the same typing */
         {{{"jo", "", 0}, {"jose", "", 2001}}, "jo=1 jose=1 "},
         {{{"jo", "", 0}, {"jose", "", 2000}}, "jose=1 "},
         /* the same text twice is two searches */
         {{{"anna", "", 0}, {"anna", "", 100}}, "anna=2 "},
         {{{"Jo", "", 0}, {"jO ", "", 100}}, "jo=2 "},
-        /* others in between */
-        {{{"an", "", 0}, {"be", "", 50}, {"ann", "", 100}, {"ber", "", 150}}, "ann=1 ber=1 "},
+        /* others in between: too many, when callers are not known */
+        {{{"an", "", 0}, {"be", "", 50}, {"ann", "", 100}, {"ber", "", 150}},
+         "an=1 ann=1 be=1 ber=1 "},
+        {{{"an", "a", 0}, {"be", "b", 50}, {"ann", "a", 100}, {"ber", "b", 150}}, "ann=1 ber=1 "},
         /* known callers do not take over each other's */
         {{{"an", "a", 0}, {"anna", "b", 100}}, "an=1 anna=1 "},
         {{{"an", "a", 0}, {"anna", "b", 100}, {"ann", "a", 200}}, "ann=1 anna=1 "},
@@ -97,7 +115,7 @@ static void test_steps(void **state)
     }
 }
 
-static void test_many_open_searches(void **state)
+static void test_many_searches(void **state)
 {
     struct rollup_delta delta = {0};
     struct searches searches;
@@ -123,7 +141,7 @@ int main(void)
         cmocka_unit_test(test_folding),
         cmocka_unit_test(test_folding_is_cut_between_characters),
         cmocka_unit_test(test_steps),
-        cmocka_unit_test(test_many_open_searches),
+        cmocka_unit_test(test_many_searches),
     };
     return cmocka_run_group_tests_name("searches", tests, NULL, NULL);
 }
