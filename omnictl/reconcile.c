@@ -69,7 +69,7 @@ static int ask_analytics(struct reconcile *reconcile, Google__Protobuf__Timestam
                  &reconcile->arena, &response, reconcile->settings->patience_ms, &err) != CODE_OK)
         return api_complain("reconcile", "analytics", reconcile->call->globals->analytics, &err);
     const Omnidata__Analytics__V1__GetPipelineStatusResponse *status = response;
-    reconcile->queued = status->queued_events + status->open_events;
+    reconcile->queued = status->queued_events; /* those being worked on included */
     for (size_t i = 0; i < status->n_hours; i++) {
         const Omnidata__Analytics__V1__PipelineHour *hour = status->hours[i];
         struct hour_books *books =
