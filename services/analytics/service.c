@@ -128,10 +128,13 @@ static enum code tail_loop(struct rpc_call *call, const tail_request *request,
 static enum code tail_events(struct rpc_call *call, const void *request, struct error *err)
 {
     const struct service *service = rpc_call_context(call);
+    const tail_request *in = request;
+    if (service_check_kinds(in->kinds, in->n_kinds, err) != CODE_OK)
+        return err->code;
     struct tail_listener *listener = tail_join(service->tail);
     struct arena arena;
     arena_init(&arena);
-    enum code code = tail_loop(call, request, listener, &arena, err);
+    enum code code = tail_loop(call, in, listener, &arena, err);
     tail_leave(listener);
     arena_clear(&arena);
     return code;

@@ -21,6 +21,10 @@ struct service {
 /* The method table; `service` must outlive the server. */
 struct rpc_service service_table(struct service *service);
 
+/* Every number must be a kind that this version knows. */
+enum code service_check_kinds(const Omnidata__Event__V1__EventKind *kinds, size_t count,
+                              struct error *err);
+
 enum code service_get_summary(struct rpc_call *call, const void *request, void *response,
                               struct error *err);
 enum code service_query_time_series(struct rpc_call *call, const void *request, void *response,

@@ -1,4 +1,5 @@
 /* Questions: spans of time checked, rows of totals summed. */
+#include "analytics/event.h"
 #include "analytics/reasons.h"
 #include "analytics/service.h"
 #include "base/alloc.h"
@@ -227,6 +228,15 @@ static point *make_point(struct arena *arena, struct kinds *kinds, int64_t time_
     return made;
 }
 
+enum code service_check_kinds(const Omnidata__Event__V1__EventKind *kinds, size_t count,
+                              struct error *err)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!event_kind_name((int32_t)kinds[i]))
+            return error_field(err, "kinds", "%d is no kind of event", (int)kinds[i]);
+    return CODE_OK;
+}
+
 static enum code read_width(int32_t granularity, int64_t *width_s, struct error *err)
 {
     static const int64_t WIDTHS[] = {ROLLUP_MINUTE_S, ROLLUP_MINUTE_S, ROLLUP_HOUR_S, ROLLUP_DAY_S};
@@ -245,7 +255,8 @@ enum code service_query_time_series(struct rpc_call *call, const void *request, 
     struct arena *arena = rpc_call_arena(call);
     struct series series = {.request = in};
     struct span span;
-    if (read_width((int32_t)in->granularity, &series.width_s, err) != CODE_OK ||
+    if (service_check_kinds(in->kinds, in->n_kinds, err) != CODE_OK ||
+        read_width((int32_t)in->granularity, &series.width_s, err) != CODE_OK ||
         read_span(service, in->start_time, in->end_time, series.width_s,
                   POINTS_USUAL * series.width_s, &span, err) != CODE_OK)
         return err->code;

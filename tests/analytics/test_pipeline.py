@@ -322,6 +322,19 @@ def test_tail_is_live_and_filtered(analytics):
     some.cancel()
 
 
+@pytest.mark.parametrize("number", [99, 7, -1])
+def test_a_kind_that_does_not_exist_is_refused(analytics, number):
+    a = analytics()
+    kinds = [ev.EVENT_KIND_USER_READ, number]
+    for ask in (lambda: next(a.client.stub.TailEvents(api.TailEventsRequest(kinds=kinds), timeout=5)),
+                lambda: a.client.stub.QueryTimeSeries(api.QueryTimeSeriesRequest(kinds=kinds),
+                                                      timeout=10)):
+        with pytest.raises(grpc.RpcError) as error:
+            ask()
+        assert error.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+        assert "kinds" in error.value.details() and str(number) in error.value.details()
+
+
 def test_a_slow_listener_is_told_what_it_missed(analytics):
     a = analytics()
     stream = a.client.stub.TailEvents(api.TailEventsRequest(), timeout=60)
