@@ -373,6 +373,8 @@ const struct command COMMAND_IMPORT = {
         "NDJSON: a user object per line, as the API has it. CSV: a first line that names the\n"
         "columns (email, display_name, given_name, family_name, status, label.KEY). An export can\n"
         "be imported. A line that fails is shown as FILE:LINE: and does not stop the others.\n"
+        "Lines are sent in parallel: when two have the same address, which of them becomes the\n"
+        "user is not defined.\n"
         "\n"
         "What is done is kept in FILE.omni-progress until all is; after an interruption the same\n"
         "command goes on, and no line is carried out twice.\n"

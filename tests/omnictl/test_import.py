@@ -322,6 +322,7 @@ def test_usage(omnictl, tmp_path):
 def test_help_and_version(omnictl):
     for arguments, wanted in ((["help"], "reconcile"), (["--help"], "reconcile"),
                               (["help", "import"], "--skip-existing"),
+                              (["help", "import"], "same address"),
                               (["import", "--help"], "--skip-existing"),
                               (["--version"], "omnictl 0.")):
         done = omnictl(*arguments)
