@@ -210,7 +210,9 @@ static enum code listen_on(struct gateway *gateway, struct error *err)
                     .error_headers = on_error_headers,
                     .finished = on_finished},
     };
-    return http_server_start(&http, &gateway->server, err);
+    if (http_server_start(&http, &gateway->server, err) != CODE_OK)
+        return error_prefix(err, "--listen");
+    return CODE_OK;
 }
 
 static void release(struct gateway *gateway)
@@ -231,7 +233,9 @@ enum code gateway_start(const struct gateway_options *options, struct gateway **
     gateway->options = *options;
     gateway->routes = route_table_new();
     *started = NULL;
-    enum code code = schema_load(options->descriptor_set, &gateway->schema, err);
+    enum code code = cors_check(options->cors_origins, err);
+    if (code == CODE_OK)
+        code = schema_load(options->descriptor_set, &gateway->schema, err);
     if (code == CODE_OK)
         code =
             upstreams_new(options->upstreams, options->message_bytes_max, &gateway->upstreams, err);

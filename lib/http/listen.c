@@ -19,8 +19,7 @@ enum { BACKLOG = 4096, HOST_BYTES_MAX = 256 };
 
 static enum code refuse(struct error *err, const char *address, const char *what)
 {
-    return error_set(err, CODE_FAILED_PRECONDITION, "ADDRESS_UNUSABLE", "listen address %s: %s",
-                     address, what);
+    return error_set(err, CODE_FAILED_PRECONDITION, "ADDRESS_UNUSABLE", "%s: %s", address, what);
 }
 
 /* "127.0.0.1:8080", "[::1]:8080", "localhost:0" */

@@ -206,7 +206,10 @@ def test_drain_gives_up_after_the_grace_period(start, upstream):
     ({"frontend_dir": "/no/such"}, "--frontend-dir: /no/such"),
     ({"descriptor_set": "/no/such"}, "--descriptor-set: /no/such"),
     ({"descriptor_set": "/etc/passwd"}, "FileDescriptorSet"),
-    ({"listen": "127.0.0.1:99999"}, "listen"),
+    ({"listen": "127.0.0.1:99999"}, "--listen: 127.0.0.1:99999"),
+    ({"cors_origins": "foo"}, '--cors-origins: "foo" is not'),
+    ({"cors_origins": "https://app.example,https://app.example/"}, "--cors-origins"),
+    ({"cors_origins": "https://app.example,,*"}, "--cors-origins"),
     ({"deadline": "soon"}, "deadline"),
     ({"error_shape": "round"}, "error-shape"),
 ])
@@ -219,7 +222,7 @@ def test_wrong_settings(run, upstream, wrong, words):
 def test_port_in_use(run, gateway, upstream):
     done = run("omni-gateway", *settings(upstream, listen=gateway.address))
     assert done.returncode == 2
-    assert gateway.address in done.stderr
+    assert f"--listen: {gateway.address}" in done.stderr
 
 
 def test_conflicting_routes_are_refused(run, gen, upstream, tmp_path):
