@@ -25,6 +25,7 @@ MAY_INCLUDE = {
 # Which rooms may see a third-party header.
 THIRD_PARTY = {
     r"grpc/(?!health/|reflection/).*": {"lib/rpc"},
+    r"jansson\.h": {"lib/json"},
     r"sqlite3\.h": {"lib/db"},
     r"protobuf-c/.*": {"lib/pb", "lib/rpc"},
     r"pb(_.*)?\.h": {"lib/pb"},
