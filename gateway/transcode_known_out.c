@@ -77,12 +77,12 @@ static bool camel_path(struct buf *buf, struct str path)
                 return false;
             c = (char)(c - 32);
         } else if ((c >= 'A' && c <= 'Z') || (unsigned char)c <= ' ' || c == '"' || c == '\\' ||
-                   (unsigned char)c >= 0x7F) {
+                   c == ',' || (unsigned char)c >= 0x7F) {
             return false;
         }
         buf_add_char(buf, c);
     }
-    return true;
+    return path.len > 0;
 }
 
 static bool mask_out(struct out *out, const struct schema_message *message, struct str wire)

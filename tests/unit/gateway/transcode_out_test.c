@@ -134,6 +134,9 @@ static const char *const REFUSED[][3] = {
     {"Known", "22040a024141", "no lowerCamel form"},
     {"Known", "22050a03615f5f", "no lowerCamel form"},
     {"Known", "22050a03615f31", "no lowerCamel form"},
+    {"Known", "22020a00", "no lowerCamel form"},       /* an empty path */
+    {"Known", "22040a000a00", "no lowerCamel form"},   /* two of them are no mask either */
+    {"Known", "22050a03612c62", "no lowerCamel form"}, /* `a,b` would be read as two */
     {"Known", "320911000000000000f87f", "not finite"},
     {"Known", "0a060a04612f6e6f", "not known"},
 };
