@@ -3,6 +3,7 @@
  * or has answered it; everything it decides is in this struct, which lives in the exchange's arena.
  */
 #pragma once
+#include "gateway/caller.h"
 #include "gateway/gateway.h"
 #include "gateway/route.h"
 #include "gateway/transcode.h"
@@ -49,6 +50,7 @@ struct request {
     struct trace trace;
     char traceparent[TRACE_PARENT_CHARS + 1]; /* for the upstream */
 
+    struct caller caller;     /* filled by the stages that authenticate */
     struct route_match match; /* route NULL: none of the API's */
     struct str label;         /* the template, "static" or a probe's path: for the log */
     bool is_head, if_match;

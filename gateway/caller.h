@@ -1,0 +1,19 @@
+/*
+ * Who a request comes from, as far as the stages have found out: the API key by the key stage, the
+ * signed-in user by the sign-in stage. Services learn it as an encoded omnidata.api.v1.Caller in
+ * the metadata `omni-caller-bin`; nothing of it ever comes from the client's own headers.
+ */
+#pragma once
+#include "base/str.h"
+
+#include <stddef.h>
+
+enum { CALLER_SCOPES_MAX = 64 };
+
+struct caller {
+    struct str key_id;          /* empty: no key, or none was needed */
+    struct str issuer, subject; /* of the verified token; empty: nobody is signed in */
+    struct str scopes[CALLER_SCOPES_MAX];
+    size_t scope_count;
+    struct str address; /* the client's IP address, without the port */
+};
