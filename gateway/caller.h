@@ -8,12 +8,10 @@
 
 #include <stddef.h>
 
-enum { CALLER_SCOPES_MAX = 64 };
-
 struct caller {
     struct str key_id;          /* empty: no key, or none was needed */
     struct str issuer, subject; /* of the verified token; empty: nobody is signed in */
-    struct str scopes[CALLER_SCOPES_MAX];
+    const struct str *scopes;   /* of the token, in the request's arena */
     size_t scope_count;
     struct str address; /* the client's IP address, without the port */
 };
