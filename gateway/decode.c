@@ -139,7 +139,11 @@ static enum code write_message(struct request *request, const struct overlay *ov
     const struct schema_message *input = route->method->input;
     buf_init_arena(&request->wire, request->arena,
                    (size_t)request->gateway->options.message_bytes_max);
-    struct transcode_in in = {request->gateway->schema, request->arena, &request->wire, err};
+    struct transcode_in in = {.schema = request->gateway->schema,
+                              .arena = request->arena,
+                              .out = &request->wire,
+                              .err = err,
+                              .ignore_unknown = request->gateway->options.ignore_unknown};
     if (route->body_field)
         return transcode_field_in(&in, input, route->body_field, json, overlay);
     return transcode_message_in(&in, input, json, overlay, STR(""));

@@ -15,6 +15,7 @@ struct gateway_options {
     int threads;
     struct http_limits limits;
     int64_t json_depth;
+    bool ignore_unknown;        /* fields of a body that are not known, instead of refusing them */
     int64_t message_bytes_max;  /* of an upstream's answer */
     int64_t deadline_ms;        /* of a call */
     int64_t stream_deadline_ms; /* of a streaming call */

@@ -16,7 +16,7 @@
 
 struct settings {
     const char *listen, *upstreams, *frontend_dir, *cors_origins, *descriptor_set;
-    const char *access_log, *error_shape, *log_level;
+    const char *access_log, *error_shape, *log_level, *unknown_fields;
     int64_t threads, deadline, stream_deadline, heartbeat, health_poll, linger, grace;
     int64_t header_bytes, target_bytes, body_bytes, response_bytes, stream_buffer, json_depth;
     int64_t connections, in_flight, header_time, body_time, idle_time, write_time;
@@ -54,6 +54,8 @@ static const struct config_item ITEMS[] = {
      "largest message from or to an upstream"},
     {"max-json-depth", CONFIG_INT, AT(json_depth), "100", "10", "1000", 0,
      "objects and arrays within each other"},
+    {"unknown-fields", CONFIG_CHOICE, AT(unknown_fields), "refuse", 0, 0, "refuse|ignore",
+     "what becomes of members of a JSON body that the method does not know"},
     {"max-connections", CONFIG_INT, AT(connections), "10000", "1", "1000000", 0,
      "open at once; beyond: 503"},
     {"max-in-flight", CONFIG_INT, AT(in_flight), "10000", "1", "1000000", 0,
@@ -121,6 +123,7 @@ static struct gateway_options options_of(const struct settings *s)
         .listen = s->listen,
         .threads = (int)s->threads,
         .json_depth = s->json_depth,
+        .ignore_unknown = strcmp(s->unknown_fields, "ignore") == 0,
         .message_bytes_max = s->response_bytes,
         .deadline_ms = s->deadline,
         .stream_deadline_ms = s->stream_deadline,

@@ -55,6 +55,7 @@ struct transcode_in {
     struct arena *arena;         /* scratch */
     struct buf *out;
     struct error *err;
+    bool ignore_unknown; /* fields and enum names that are not known are left out, not refused */
 };
 
 /*
@@ -91,8 +92,9 @@ struct transcode_out {
 };
 
 /*
- * Appends the JSON of a message. INTERNAL when the bytes are no such message or cannot be said in
- * JSON (a bad timestamp, an unknown Any); *out is then to be thrown away.
+ * Appends the JSON of a message. INTERNAL when the bytes are no such message (BAD_UPSTREAM_MESSAGE)
+ * or cannot be said in JSON (NO_JSON_FORM: a bad timestamp, an unknown Any); *out is then to be
+ * thrown away.
  */
 enum code transcode_message_out(struct transcode_out *to, const struct schema_message *message,
                                 struct str wire, struct error *err) MUST_CHECK;

@@ -46,6 +46,14 @@ bool null_is_value(const struct schema_field *field)
                           : field->enumeration && field->enumeration->is_null_value;
 }
 
+/* A value to be left out: the name of an enum value that is not known here. */
+static bool is_ignored(const struct transcode_in *in, const struct schema_field *field,
+                       const struct json_value *json)
+{
+    return in->ignore_unknown && field->enumeration && json->kind == JSON_STRING &&
+           !schema_enum_named(field->enumeration, json->text);
+}
+
 static enum code submessage_in(struct transcode_in *in, const struct schema_field *field,
                                const struct json_value *json, const struct overlay *overlay,
                                const struct where *where)
@@ -85,6 +93,10 @@ static enum code list_in(struct transcode_in *in, const struct schema_field *fie
     for (const struct json_value *value = json->first; value; value = value->next) {
         if (value->kind == JSON_NULL && !null_is_value(field))
             return where_fail(in, &element, "must not be null");
+        if (is_ignored(in, field, value)) {
+            element.index++;
+            continue;
+        }
         if (!field->packed) {
             if (single_in(in, field, value, &element) != CODE_OK)
                 return in->err->code;
@@ -110,6 +122,8 @@ static enum code map_in(struct transcode_in *in, const struct schema_field *fiel
         struct scalar key;
         if (member->kind == JSON_NULL && !null_is_value(field->map_value))
             return where_fail(in, &inner, "must not be null");
+        if (is_ignored(in, field->map_value, member))
+            continue;
         wire_put_tag(in->out, field->number, WIRE_BYTES);
         size_t begin = wire_begin(in->out);
         if (scalar_key_in(in, field->map_key, member->key, &inner, &key) != CODE_OK)
@@ -162,7 +176,9 @@ static enum code member_in(struct transcode_in *in, const struct schema_message 
     struct where where = {up, member->key, 0};
     const struct schema_field *field = schema_field_named(message, member->key);
     if (!field)
-        return where_fail(in, &where, "no such field");
+        return in->ignore_unknown ? CODE_OK : where_fail(in, &where, "no such field");
+    if (!field->repeated && is_ignored(in, field, member))
+        return CODE_OK;
     if (met_field(met, field))
         return where_fail(in, &where, "is given twice, under two spellings");
     const struct overlay_entry *entry = overlay ? overlay_find(overlay, field) : NULL;

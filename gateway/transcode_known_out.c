@@ -38,7 +38,7 @@ static bool timestamp_out(struct out *out, const struct schema_message *message,
     int32_t nanos;
     read_time(wire, &seconds, &nanos);
     if (seconds < FIRST_SECOND || seconds > LAST_SECOND || nanos < 0 || nanos > 999999999)
-        return out_fail(out, message, "out of range");
+        return out_unsayable(out, message, "out of range");
     buf_add_char(out->buf, '"');
     time_add_rfc3339(out->buf, seconds, nanos);
     buf_add_char(out->buf, '"');
@@ -52,7 +52,7 @@ static bool duration_out(struct out *out, const struct schema_message *message, 
     read_time(wire, &seconds, &nanos);
     if (seconds < -DURATION_SECONDS_MAX || seconds > DURATION_SECONDS_MAX || nanos < -999999999 ||
         nanos > 999999999 || (seconds > 0 && nanos < 0) || (seconds < 0 && nanos > 0))
-        return out_fail(out, message, "out of range");
+        return out_unsayable(out, message, "out of range");
     buf_add_cstr(out->buf, seconds < 0 || nanos < 0 ? "\"-" : "\"");
     buf_add_u64(out->buf, (uint64_t)(seconds < 0 ? -seconds : seconds));
     nanos = nanos < 0 ? -nanos : nanos;
@@ -97,7 +97,7 @@ static bool mask_out(struct out *out, const struct schema_message *message, stru
             buf_add_char(out->buf, ',');
         comma = true;
         if (!camel_path(out->buf, record.bytes))
-            return out_fail(out, message, "a path has no lowerCamel form");
+            return out_unsayable(out, message, "a path has no lowerCamel form");
     }
     buf_add_char(out->buf, '"');
     return true;
@@ -126,7 +126,7 @@ static bool number_out(struct out *out, const struct schema_message *message, ui
     double value;
     memcpy(&value, &bits, sizeof value);
     if (!isfinite(value))
-        return out_fail(out, message, "a number is not finite");
+        return out_unsayable(out, message, "a number is not finite");
     return out_scalar(out->buf, &number, bits, STR(""));
 }
 
@@ -228,7 +228,7 @@ static bool any_out(struct out *out, const struct schema_message *message, struc
     const struct schema_message *type =
         slash > 1 ? schema_find_message(out->to->schema, str_from(url, slash)) : NULL;
     if (!type && !out->to->any_as_bytes)
-        return out_fail(out, message, "holds a type that is not known");
+        return out_unsayable(out, message, "holds a type that is not known");
     buf_add(out->buf, STR("{\"@type\":"));
     if (!out_string(out->buf, url))
         return out_fail(out, message, "the type URL is not UTF-8");

@@ -14,6 +14,13 @@ bool out_fail(struct out *out, const struct schema_message *message, const char 
     return false;
 }
 
+bool out_unsayable(struct out *out, const struct schema_message *message, const char *what)
+{
+    error_set(out->err, CODE_INTERNAL, "NO_JSON_FORM", "%.*s: %s", STR_ARG(message->full_name),
+              what);
+    return false;
+}
+
 enum order { ORDER_PLAIN, ORDER_MIXED, ORDER_MALFORMED };
 
 /* How the records of a message stand. */

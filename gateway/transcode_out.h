@@ -11,8 +11,11 @@ struct out {
     int depth_left;
 };
 
-/* INTERNAL: the upstream sent what cannot be said in JSON. Always false. */
+/* INTERNAL: the upstream sent bytes that are no such message. Always false. */
 bool out_fail(struct out *out, const struct schema_message *message, const char *what);
+
+/* INTERNAL: the upstream sent a message that JSON has no form for. Always false. */
+bool out_unsayable(struct out *out, const struct schema_message *message, const char *what);
 
 /* True when the record is an occurrence of the field: its own wire type, or packed. */
 static inline bool out_matches(const struct schema_field *field, const struct wire_record *record)

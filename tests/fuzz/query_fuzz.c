@@ -27,7 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct overlay *overlay = overlay_new(&arena, all);
     buf_init_arena(&wire, &arena, 1 << 20);
     buf_init_arena(&shown, &arena, 8 << 20);
-    struct transcode_in in = {schema, &arena, &wire, &err};
+    struct transcode_in in = {.schema = schema, .arena = &arena, .out = &wire, .err = &err};
     struct transcode_out to = {schema, &shown, &arena, false};
     struct str query = {(const char *)data, size};
     if (overlay_add_query(overlay, query, NULL, &err) != CODE_OK) {

@@ -32,7 +32,7 @@ static void show_again(struct arena *arena, const struct schema_message *type, s
     const struct json_value *json;
     buf_init_arena(&wire, arena, 64 << 20);
     buf_init_arena(&shown, arena, 64 << 20);
-    struct transcode_in in = {schema_once(), arena, &wire, &err};
+    struct transcode_in in = {.schema = schema_once(), .arena = arena, .out = &wire, .err = &err};
     struct transcode_out to = {schema_once(), &shown, arena, false};
     if (json_read(arena, text, (struct json_limits){64 << 20, 1000}, &json, &err) != CODE_OK ||
         transcode_message_in(&in, type, json, NULL, STR("")) != CODE_OK ||

@@ -46,7 +46,7 @@ int main(void)
         double read = (now_ns() - begin) / TIMES;
         begin = now_ns();
         for (int i = 0; i < TIMES; i++) {
-            struct transcode_in in = {schema, &arena, &wire, &err};
+            struct transcode_in in = {.schema = schema, .arena = &arena, .out = &wire, .err = &err};
             arena_reset(&arena);
             buf_reset(&wire);
             if (json_read(&arena, str_of(USER), json_limits_default(), &value, &err) != CODE_OK ||

@@ -24,7 +24,7 @@ static enum code answer(const struct schema *schema, struct str verb, struct str
         struct transcode_out to = {schema, out, arena, false};
         return transcode_message_out(&to, message, text, err);
     }
-    struct transcode_in in = {schema, arena, out, err};
+    struct transcode_in in = {.schema = schema, .arena = arena, .out = out, .err = err};
     enum code code = json_read(arena, text, json_limits_default(), &json, err);
     return code ? code : transcode_message_in(&in, message, json, NULL, STR(""));
 }

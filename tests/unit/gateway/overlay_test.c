@@ -75,7 +75,7 @@ static const char *outcome(struct schema *schema, const struct row *row, struct 
     const struct json_value *json = NULL;
     buf_init_arena(&wire, arena, 1 << 20);
     buf_init_arena(shown, arena, 1 << 20);
-    struct transcode_in in = {schema, arena, &wire, &err};
+    struct transcode_in in = {.schema = schema, .arena = arena, .out = &wire, .err = &err};
     struct transcode_out to = {schema, shown, arena, false};
     if (overlay_add_query(overlay, str_of(row->query), NULL, &err) != CODE_OK)
         return err.fields[0].path[0] || err.field_count
@@ -149,7 +149,7 @@ static void puts_the_body_into_its_field(void **state)
     struct buf wire;
     const struct json_value *json;
     buf_init_arena(&wire, &arena, 1000);
-    struct transcode_in in = {*state, &arena, &wire, &err};
+    struct transcode_in in = {.schema = *state, .arena = &arena, .out = &wire, .err = &err};
     assert_int_equal(
         json_read(&arena, STR("{\"left\":{\"x\":1}}"), json_limits_default(), &json, &err),
         CODE_OK);
