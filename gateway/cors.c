@@ -5,8 +5,6 @@
  */
 #include "gateway/request.h"
 
-#include <string.h>
-
 static bool allowed(struct str origins, struct str origin)
 {
     struct str piece;
@@ -16,32 +14,6 @@ static bool allowed(struct str origins, struct str origin)
             return true;
     }
     return false;
-}
-
-/* What a browser sends as Origin: a scheme and an authority, nothing behind it. */
-static bool is_origin(struct str text)
-{
-    const char *scheme_end = text.len ? memmem(text.ptr, text.len, "://", 3) : NULL;
-    if (!scheme_end || scheme_end == text.ptr)
-        return false;
-    struct str authority = str_from(text, (size_t)(scheme_end - text.ptr) + 3);
-    for (size_t i = 0; i < authority.len; i++)
-        if (authority.ptr[i] <= ' ' || strchr("/?#@\\", authority.ptr[i]))
-            return false;
-    return authority.len > 0;
-}
-
-enum code cors_check(struct str origins, struct error *err)
-{
-    struct str piece;
-    while (origins.len && str_next(&origins, ',', &piece)) {
-        piece = str_trim(piece);
-        if (!str_eq(piece, STR("*")) && !is_origin(piece))
-            return error_set(err, CODE_INVALID_ARGUMENT, "INVALID_SETTING",
-                             "--cors-origins: \"%.*s\" is not * or scheme://host[:port]",
-                             STR_ARG(piece));
-    }
-    return CODE_OK;
 }
 
 static enum stage_result preflight(struct request *request)

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "gateway/origin.h"
 #include "gateway/static.h"
 
 #include <string.h>
@@ -226,6 +227,19 @@ static void release(struct gateway *gateway)
     xfree(gateway);
 }
 
+static enum code open_files(struct gateway *gateway, struct error *err)
+{
+    const struct gateway_options *options = &gateway->options;
+    struct static_options files = {options->frontend_dir, options->page_config,
+                                   options->page_origins};
+    if (files.directory[0])
+        return static_open(&files, &gateway->files, err);
+    if (files.page_config[0] || files.page_origins.len)
+        return error_set(err, CODE_INVALID_ARGUMENT, "INVALID_SETTING",
+                         "--page-config and --page-origins belong to a --frontend-dir");
+    return CODE_OK;
+}
+
 enum code gateway_start(const struct gateway_options *options, struct gateway **started,
                         struct error *err)
 {
@@ -233,7 +247,7 @@ enum code gateway_start(const struct gateway_options *options, struct gateway **
     gateway->options = *options;
     gateway->routes = route_table_new();
     *started = NULL;
-    enum code code = cors_check(options->cors_origins, err);
+    enum code code = origins_check("cors-origins", options->cors_origins, true, err);
     if (code == CODE_OK)
         code = schema_load(options->descriptor_set, &gateway->schema, err);
     if (code == CODE_OK)
@@ -241,8 +255,8 @@ enum code gateway_start(const struct gateway_options *options, struct gateway **
             upstreams_new(options->upstreams, options->message_bytes_max, &gateway->upstreams, err);
     if (code == CODE_OK)
         code = add_routes(gateway, err);
-    if (code == CODE_OK && options->frontend_dir[0])
-        code = static_open(options->frontend_dir, &gateway->files, err);
+    if (code == CODE_OK)
+        code = open_files(gateway, err);
     if (code == CODE_OK) {
         gateway->streams = stream_table_new(options->heartbeat_ms);
         code = listen_on(gateway, err);

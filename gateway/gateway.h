@@ -24,6 +24,8 @@ struct gateway_options {
     struct str upstreams;      /* prefix=target,… */
     struct str cors_origins;   /* origin,… or `*`; "": none */
     const char *frontend_dir;  /* "": no files are served */
+    const char *page_config;   /* the file at /config.json; "": none of its own */
+    struct str page_origins;   /* origin,…: where pages may send requests to */
     struct str descriptor_set; /* an encoded FileDescriptorSet */
     enum status_shape shape;
     struct access_log *access_log; /* may be NULL; must outlive the gateway */

@@ -16,6 +16,7 @@
 
 struct settings {
     const char *listen, *upstreams, *frontend_dir, *cors_origins, *descriptor_set;
+    const char *page_config, *page_origins;
     const char *access_log, *error_shape, *log_level, *unknown_fields;
     int64_t threads, deadline, stream_deadline, heartbeat, health_poll, linger, grace;
     int64_t header_bytes, target_bytes, body_bytes, response_bytes, stream_buffer, json_depth;
@@ -32,6 +33,10 @@ static const struct config_item ITEMS[] = {
      0, 0, 0, "prefix=target,... : who answers for which services; the longest prefix wins"},
     {"frontend-dir", CONFIG_TEXT, AT(frontend_dir), "", 0, 0, 0,
      "folder of files to serve at /; empty: none"},
+    {"page-config", CONFIG_TEXT, AT(page_config), "", 0, 0, 0,
+     "file to serve at /config.json: what the page needs to know; empty: the folder's own"},
+    {"page-origins", CONFIG_TEXT, AT(page_origins), "", 0, 0, 0,
+     "other origins that the page may send requests to (sign-in), comma-separated"},
     {"cors-origins", CONFIG_TEXT, AT(cors_origins), "", 0, 0, 0,
      "origins whose pages may call, comma-separated, or *; empty: none"},
     {"descriptor-set", CONFIG_TEXT, AT(descriptor_set), "", 0, 0, 0,
@@ -132,6 +137,8 @@ static struct gateway_options options_of(const struct settings *s)
         .upstreams = str_of(s->upstreams),
         .cors_origins = str_of(s->cors_origins),
         .frontend_dir = s->frontend_dir,
+        .page_config = s->page_config,
+        .page_origins = str_of(s->page_origins),
         .shape = strcmp(s->error_shape, "aws") == 0 ? STATUS_AWS : STATUS_GOOGLE,
     };
     http_limits_default(&options.limits);

@@ -81,9 +81,6 @@ enum stage_result stage_media(struct request *request); /* may there be a body, 
 enum stage_result stage_decode(struct request *request); /* JSON, path, query, headers → wire */
 enum stage_result stage_call(struct request *request);   /* unary: answers later */
 
-/* INVALID_ARGUMENT naming --cors-origins unless it is a list of `*` and scheme://host[:port]. */
-enum code cors_check(struct str origins, struct error *err);
-
 /* stage_cors without the answer to a preflight; true when the origin may call. */
 bool cors_headers(struct request *request);
 

@@ -9,8 +9,17 @@
 
 struct static_files;
 
-/* FAILED_PRECONDITION naming the directory when it cannot be opened. */
-enum code static_open(const char *directory, struct static_files **files,
+struct static_options {
+    const char *directory;
+    const char *page_config; /* the file that is /config.json; "": the directory's own, if any */
+    struct str page_origins; /* origin,…: beside its own, where pages may send requests to */
+};
+
+/*
+ * FAILED_PRECONDITION naming what cannot be opened, INVALID_ARGUMENT naming a setting that is
+ * wrong. The texts must live as long as the files.
+ */
+enum code static_open(const struct static_options *options, struct static_files **files,
                       struct error *err) MUST_CHECK;
 void static_free(struct static_files *files);
 

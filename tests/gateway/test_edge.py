@@ -2,6 +2,7 @@
 import gzip
 import os
 
+import httpx
 import pytest
 
 APP = "https://app.example"
@@ -44,7 +45,6 @@ def test_every_answer_allows_the_origin(http, upstream, method, path):
 
 
 def test_no_cors_unless_configured(start, upstream):
-    import httpx
     from conftest import settings
     gateway = start("omni-gateway", *settings(upstream))
     answer = httpx.get(f"http://{gateway.address}/v1/users/x", headers={"Origin": APP})
@@ -97,6 +97,34 @@ def test_revalidation(http, site, wait_until):
     assert http.get("/new.txt").text == "new"
     os.unlink(site / "new.txt")
     wait_until(lambda: http.get("/new.txt").status_code == 404)
+
+
+def test_page_config(start, shared_upstream, site, tmp_path, wait_until):
+    """One file from elsewhere, and other origins in the policy: that is all a page's set-up needs."""
+    from conftest import settings
+    config = tmp_path / "page.json"
+    config.write_text('{"apiKey": "a"}')
+    link = tmp_path / "link.json"
+    link.symlink_to(config)
+    gateway = start("omni-gateway", *settings(
+        shared_upstream, frontend_dir=site, page_config=link,
+        page_origins="https://issuer.example, http://localhost:9400"))
+    with httpx.Client(base_url=f"http://{gateway.address}") as client:
+        answer = client.get("/config.json")
+        assert answer.json() == {"apiKey": "a"}
+        assert answer.headers["content-type"] == "application/json"
+        assert answer.headers["cache-control"] == "no-cache"
+        policy = dict(part.strip().split(" ", 1) for part in
+                      client.get("/").headers["content-security-policy"].split(";"))
+        assert policy["connect-src"] == "'self' https://issuer.example http://localhost:9400"
+        assert policy["script-src"] == "'self'"
+        config.write_text('{"apiKey": "other"}')
+        wait_until(lambda: client.get("/config.json").json() == {"apiKey": "other"})
+
+
+def test_without_page_config(http, site):
+    assert http.get("/config.json").status_code == 404
+    assert "connect-src 'self';" in http.get("/").headers["content-security-policy"]
 
 
 @pytest.mark.parametrize("path", [

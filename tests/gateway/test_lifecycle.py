@@ -204,6 +204,12 @@ def test_drain_gives_up_after_the_grace_period(start, upstream):
 @pytest.mark.parametrize("wrong, words", [
     ({"upstreams": "nonsense"}, "--upstreams: 'nonsense'"),
     ({"frontend_dir": "/no/such"}, "--frontend-dir: /no/such"),
+    ({"frontend_dir": "/tmp", "page_config": "/no/such"}, "--page-config: /no/such"),
+    ({"frontend_dir": "/tmp", "page_config": "/tmp"}, "--page-config: /tmp"),
+    ({"frontend_dir": "/tmp", "page_config": "/etc/passwd"}, "--page-config: "),
+    ({"frontend_dir": "/tmp", "page_origins": "https://a.example; script-src *"}, "--page-origins"),
+    ({"frontend_dir": "/tmp", "page_origins": "*"}, '--page-origins: "*" is not scheme://'),
+    ({"page_config": "/etc/passwd"}, "belong to a --frontend-dir"),
     ({"descriptor_set": "/no/such"}, "--descriptor-set: /no/such"),
     ({"descriptor_set": "/etc/passwd"}, "FileDescriptorSet"),
     ({"listen": "127.0.0.1:99999"}, "--listen: 127.0.0.1:99999"),
