@@ -17,10 +17,25 @@ struct stage {
     enum stage_result (*run)(struct request *request);
 };
 
-/* When the headers are complete. API key and plan, then sign-in, have their place behind the route:
- * they need its policy, and must come before anything of the body is read. */
+/*
+ * When the headers are complete: nothing of a body has been read, and refusals are cheap. The order
+ * is the order in which refusals win:
+ *   identify, cors   refuse nobody. A preflight is answered here: it carries no key by design, and
+ *                    costs no more than a refusal would
+ *   probe            before all limits: a flood from the balancer's address must not make the
+ *                    orchestrator kill a process that is well
+ *   [address limit]  429 per client address, before anything that costs
+ *   guard, route     415, 404, 405: the same for everybody
+ *   [key]            403 unless the method's policy is public: key, plan, expiry
+ *   [rate]           429 by the key; for a public key without a token by key and address
+ *   [sign-in]        401, 403: the only dear stage, so behind all that is cheap
+ *   [charge]         429: a public key with a token by key and subject; then the quota, which only
+ *                    those are charged whom nobody has refused
+ *   media            400, 415 by the route
+ * Those in brackets are still to come; --access=open goes without key, rate, sign-in and charge.
+ */
 static const struct stage AT_HEADERS[] = {
-    {stage_identify}, {stage_cors}, {stage_guard}, {stage_probe}, {stage_route}, {stage_media},
+    {stage_identify}, {stage_cors}, {stage_probe}, {stage_guard}, {stage_route}, {stage_media},
 };
 
 /* When the body is complete. */
@@ -54,6 +69,7 @@ static struct request *new_request(void *context, struct http_exchange *exchange
     request->http = http_exchange_request(exchange);
     request->arena = arena;
     request->started_us = now_us();
+    request->caller.address = request->http->peer;
     request->is_head = str_eq(request->http->method, STR("HEAD"));
     pthread_mutex_init(&request->lock, NULL);
     http_exchange_set_user(exchange, request);
@@ -265,6 +281,9 @@ enum code gateway_start(const struct gateway_options *options, struct gateway **
         release(gateway);
         return code;
     }
+    if (options->access == GATEWAY_ACCESS_OPEN)
+        log_warn("access_open", LOG_C("setting", "--access=open"),
+                 LOG_C("meaning", "whoever reaches this address may call everything"));
     upstreams_watch(gateway->upstreams, options->health_poll_ms);
     *started = gateway;
     return CODE_OK;

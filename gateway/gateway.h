@@ -10,7 +10,14 @@
 
 struct gateway;
 
+/* Whether the methods' policies (omnidata.api.v1.policy) are enforced. */
+enum gateway_access {
+    GATEWAY_ACCESS_OPEN, /* neither a key nor a signed-in user is asked for */
+    GATEWAY_ACCESS_POLICY,
+};
+
 struct gateway_options {
+    enum gateway_access access;
     const char *listen;
     int threads;
     struct http_limits limits;

@@ -17,7 +17,7 @@
 struct settings {
     const char *listen, *upstreams, *frontend_dir, *cors_origins, *descriptor_set;
     const char *page_config, *page_origins;
-    const char *access_log, *error_shape, *log_level, *unknown_fields;
+    const char *access, *access_log, *error_shape, *log_level, *unknown_fields;
     int64_t threads, deadline, stream_deadline, heartbeat, health_poll, linger, grace;
     int64_t header_bytes, target_bytes, body_bytes, response_bytes, stream_buffer, json_depth;
     int64_t connections, in_flight, header_time, body_time, idle_time, write_time;
@@ -28,9 +28,11 @@ struct settings {
 static const struct config_item ITEMS[] = {
     {"listen", CONFIG_TEXT, AT(listen), "127.0.0.1:8080", 0, 0, 0, "address and port to listen on"},
     {"upstreams", CONFIG_TEXT, AT(upstreams),
-     "omnidata.user.v1=127.0.0.1:50051,omnidata.event.v1=127.0.0.1:50051,"
-     "omnidata.analytics.v1=127.0.0.1:50052",
+     "omnidata.user.v1=127.0.0.1:50051,omnidata.access.v1=127.0.0.1:50051,"
+     "omnidata.event.v1=127.0.0.1:50051,omnidata.analytics.v1=127.0.0.1:50052",
      0, 0, 0, "prefix=target,... : who answers for which services; the longest prefix wins"},
+    {"access", CONFIG_CHOICE, AT(access), "open", 0, 0, "policy|open",
+     "policy: keys and sign-in as the API's options say; open: nobody is asked"},
     {"frontend-dir", CONFIG_TEXT, AT(frontend_dir), "", 0, 0, 0,
      "folder of files to serve at /; empty: none"},
     {"page-config", CONFIG_TEXT, AT(page_config), "", 0, 0, 0,
@@ -125,6 +127,7 @@ static enum code read_descriptors(const char *path, struct buf *bytes, struct st
 static struct gateway_options options_of(const struct settings *s)
 {
     struct gateway_options options = {
+        .access = strcmp(s->access, "policy") == 0 ? GATEWAY_ACCESS_POLICY : GATEWAY_ACCESS_OPEN,
         .listen = s->listen,
         .threads = (int)s->threads,
         .json_depth = s->json_depth,

@@ -43,8 +43,9 @@ class Stack:
         return self.user
 
     def start_gateway(self):
-        upstreams = ",".join(f"omnidata.{package}.v1=127.0.0.1:{self._ports[name]}" for package, name
-                             in (("user", "user"), ("event", "user"), ("analytics", "analytics")))
+        served_by = {"user": "user", "access": "user", "event": "user", "analytics": "analytics"}
+        upstreams = ",".join(f"omnidata.{package}.v1=127.0.0.1:{self._ports[name]}"
+                             for package, name in served_by.items())
         self.gateway = self._launch("gateway", upstreams=upstreams, frontend_dir=page_dir())
         return self.gateway
 
