@@ -30,7 +30,10 @@ bool rpc_call_cancelled(const struct rpc_call *call)
 
 struct str rpc_call_metadata(const struct rpc_call *call, struct str key)
 {
-    return rpc_metadata_find(&call->metadata, key);
+    for (size_t i = 0; i < call->pair_count; i++)
+        if (str_eq(call->pairs[i].key, key))
+            return call->pairs[i].value;
+    return rpc_metadata_find(&call->metadata, key); /* an element has none there */
 }
 
 struct str rpc_call_trace_id(const struct rpc_call *call)
@@ -40,6 +43,8 @@ struct str rpc_call_trace_id(const struct rpc_call *call)
 
 struct str rpc_call_peer(const struct rpc_call *call)
 {
+    if (call->carrier)
+        return rpc_call_peer(call->carrier);
     if (!call->peer) { /* few handlers ask, and the core makes a new text each time */
         struct rpc_call *mine = (struct rpc_call *)call;
         char *peer = grpc_call_get_peer(call->call);

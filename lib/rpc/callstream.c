@@ -136,11 +136,11 @@ enum callstream_item callstream_next_answer(struct callstream_reader *reader, st
     return CALLSTREAM_END;
 }
 
-static bool read_pair(struct str bytes, struct callstream_pair *pair)
+static bool read_pair(struct str bytes, struct rpc_metadata *pair)
 {
     uint64_t tag, number;
     struct str value;
-    *pair = (struct callstream_pair){STR(""), STR("")};
+    *pair = (struct rpc_metadata){STR(""), STR("")};
     while (bytes.len) {
         if (!take_field(&bytes, &tag, &number, &value))
             return false;
@@ -158,7 +158,7 @@ bool callstream_read_call(struct str bytes, struct callstream_call *call)
     struct str value;
     call->id = call->timeout_ms = 0;
     call->method = call->payload = STR("");
-    call->pair_count = 0;
+    call->metadata_count = 0;
     while (bytes.len) {
         if (!take_field(&bytes, &tag, &number, &value))
             return false;
@@ -176,8 +176,8 @@ bool callstream_read_call(struct str bytes, struct callstream_call *call)
             call->timeout_ms = number;
             break;
         case TAG_CALL_METADATA:
-            if (call->pair_count == CALLSTREAM_METADATA_MAX ||
-                !read_pair(value, &call->pairs[call->pair_count++]))
+            if (call->metadata_count == CALLSTREAM_METADATA_MAX ||
+                !read_pair(value, &call->metadata[call->metadata_count++]))
                 return false;
             break;
         default:
@@ -275,12 +275,12 @@ static char *put_text(char *to, uint8_t tag, struct str text)
     return to + text.len;
 }
 
-static size_t pair_bytes(const struct callstream_pair *pair)
+static size_t pair_bytes(const struct rpc_metadata *pair)
 {
     return maybe_text_bytes(pair->key.len) + maybe_text_bytes(pair->value.len);
 }
 
-static char *put_pair(char *to, uint8_t tag, const struct callstream_pair *pair)
+static char *put_pair(char *to, uint8_t tag, const struct rpc_metadata *pair)
 {
     to = put_head(to, tag, pair_bytes(pair));
     to = put_text(to, TAG_PAIR_KEY, pair->key);
@@ -291,8 +291,8 @@ void callstream_add_call(struct buf *out, const struct callstream_call *call)
 {
     size_t size = number_bytes(call->id) + maybe_text_bytes(call->method.len) +
                   maybe_text_bytes(call->payload.len) + number_bytes(call->timeout_ms);
-    for (size_t i = 0; i < call->pair_count; i++)
-        size += text_bytes(pair_bytes(&call->pairs[i]));
+    for (size_t i = 0; i < call->metadata_count; i++)
+        size += text_bytes(pair_bytes(&call->metadata[i]));
     char *to = buf_reserve(out, text_bytes(size));
     if (!to)
         return;
@@ -301,8 +301,8 @@ void callstream_add_call(struct buf *out, const struct callstream_call *call)
     to = put_text(to, TAG_CALL_METHOD, call->method);
     to = put_text(to, TAG_CALL_PAYLOAD, call->payload);
     to = put_number(to, TAG_CALL_TIMEOUT, call->timeout_ms);
-    for (size_t i = 0; i < call->pair_count; i++)
-        to = put_pair(to, TAG_CALL_METADATA, &call->pairs[i]);
+    for (size_t i = 0; i < call->metadata_count; i++)
+        to = put_pair(to, TAG_CALL_METADATA, &call->metadata[i]);
     out->len += text_bytes(size);
 }
 
@@ -333,7 +333,7 @@ void callstream_add_closing(struct buf *out)
 }
 
 char *callstream_add_answer(struct buf *out, const struct callstream_answer *answer,
-                            const struct callstream_pair *trailers, size_t trailer_count)
+                            const struct rpc_metadata *trailers, size_t trailer_count)
 {
     size_t size = number_bytes(answer->id) + number_bytes(answer->status) +
                   maybe_text_bytes(answer->message.len) + maybe_text_bytes(answer->details.len) +

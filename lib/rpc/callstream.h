@@ -7,27 +7,24 @@
 #pragma once
 #include "base/buf.h"
 #include "base/str.h"
+#include "rpc/metadata.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 enum {
-    CALLSTREAM_CALLS_MAX = 4096,    /* in a message; as many cancelled ids */
-    CALLSTREAM_METADATA_MAX = 32,   /* of a call */
+    CALLSTREAM_CALLS_MAX = 4096,  /* in a message; as many cancelled ids */
+    CALLSTREAM_METADATA_MAX = 32, /* of a call */
     CALLSTREAM_MESSAGE_BYTES_MAX = 4 << 20,
 };
 
 #define CALLSTREAM_METHOD STR("/omnidata.rpc.v1.CallStreamService/Exchange")
 
-struct callstream_pair {
-    struct str key, value;
-};
-
 struct callstream_call {
     uint64_t id, timeout_ms; /* timeout 0: none */
     struct str method, payload;
-    size_t pair_count;
-    struct callstream_pair pairs[CALLSTREAM_METADATA_MAX]; /* metadata */
+    size_t metadata_count;
+    struct rpc_metadata metadata[CALLSTREAM_METADATA_MAX];
 };
 
 struct callstream_answer {
@@ -46,7 +43,8 @@ struct callstream_reader {
 
 enum callstream_item {
     CALLSTREAM_END,       /* of the message */
-    CALLSTREAM_MALFORMED, /* no such message, or more in it than allowed: nothing more can be read */
+    CALLSTREAM_MALFORMED, /* no such message, or more in it than allowed: nothing more can be read
+                           */
     CALLSTREAM_CALL,      /* *bytes: a call, for callstream_read_call */
     CALLSTREAM_CANCEL,    /* *number: an id */
     CALLSTREAM_LIMIT,     /* *number: answer_bytes_max */
@@ -64,7 +62,8 @@ enum callstream_item callstream_next_answer(struct callstream_reader *reader, st
 bool callstream_read_call(struct str bytes, struct callstream_call *call);
 bool callstream_read_answer(struct str bytes, struct callstream_answer *answer);
 
-/* --- writing: each appends one item to a message, or sets `overflow` and leaves it as it was --- */
+/* --- writing: each appends one item to a message, or sets `overflow` and leaves it as it was ---
+ */
 
 void callstream_add_call(struct buf *out, const struct callstream_call *call);
 void callstream_add_cancel(struct buf *out, uint64_t id);
@@ -72,9 +71,9 @@ void callstream_add_limit(struct buf *out, uint32_t answer_bytes_max);
 void callstream_add_closing(struct buf *out);
 
 /*
- * All of an answer but the bytes of its payload, of which only the length counts here. Returns where
- * they go: they are part of the message already, and the caller writes all of them. NULL when there
- * was no room.
+ * All of an answer but the bytes of its payload, of which only the length counts here. Returns
+ * where they go: they are part of the message already, and the caller writes all of them. NULL when
+ * there was no room.
  */
 char *callstream_add_answer(struct buf *out, const struct callstream_answer *answer,
-                            const struct callstream_pair *trailers, size_t trailer_count);
+                            const struct rpc_metadata *trailers, size_t trailer_count);

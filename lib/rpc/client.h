@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/str.h"
+#include "rpc/metadata.h"
 
 #include <protobuf-c/protobuf-c.h>
 #include <stdbool.h>
@@ -21,10 +22,6 @@ struct rpc_client_options {
     const char *target; /* "dns:///users:50051", "127.0.0.1:50051", "unix:/run/x.sock" */
     int64_t message_bytes_max;
     const char *service_config_json; /* NULL: none */
-};
-
-struct rpc_metadata {
-    struct str key, value; /* lower-case key; `-bin` keys take raw bytes */
 };
 
 struct rpc_call_options {

@@ -177,7 +177,7 @@ static void on_read(struct rpc_tag *tag, bool ok)
     enum code code = CODE_UNIMPLEMENTED;
     error_set(&err, code, "MESSAGE_MISSING", "Watch takes one message, none came");
     if (ok && watcher->request)
-        code = server_call_decode(call, watcher->request, &message, &err);
+        code = server_decode_buffer(call, watcher->request, &message, &err);
     if (watcher->request)
         grpc_byte_buffer_destroy(watcher->request);
     pthread_mutex_lock(&health->lock);

@@ -1,5 +1,5 @@
 /*
- * A call's life on the server, from the core's request event to the last reference. The completion
+ * The life of a call of the core, from its request event to the last reference. The completion
  * thread only moves it along; decoding, the handler and encoding happen on the pool.
  *
  * Unary methods are registered with the core, so that their one message comes together with the
@@ -8,7 +8,6 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "pb/proto.h"
 #include "rpc/health.h"
 #include "rpc/server_core.h"
 #include "rpc/status_details.h"
@@ -17,14 +16,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { OVERLOADED_RETRY_MS = 1000, FINISH_OPS_MAX = 3 };
-
-static int64_t now_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
+enum { FINISH_OPS_MAX = 3 };
 
 /* --- references --- */
 
@@ -71,21 +63,6 @@ static void on_finished(struct rpc_tag *tag, bool ok)
     server_call_release(RPC_TAG_OWNER(tag, struct rpc_call, finish_tag));
 }
 
-static void log_call(const struct rpc_call *call, const struct error *err)
-{
-    struct str path =
-        call->generic ? rpc_slice_str(&call->details.method) : str_of(call->method->path);
-    bool ours =
-        err->code == CODE_INTERNAL || err->code == CODE_UNKNOWN || err->code == CODE_DATA_LOSS;
-    double duration_ms = (double)(now_us() - call->started_us) / 1000.0;
-    if (err->code == CODE_OK)
-        log_debug("rpc.call", LOG_S("method", path), LOG_C("code", "OK"),
-                  LOG_D("duration_ms", duration_ms));
-    else
-        LOG_AT(ours ? LOG_WARN : LOG_DEBUG, "rpc.call", LOG_S("method", path), LOG_ERR(err),
-               LOG_D("duration_ms", duration_ms));
-}
-
 /* What the core would refuse, and the whole reply with it, is left out: a handler's mistake. */
 static bool is_legal(const grpc_metadata *trailer)
 {
@@ -128,7 +105,7 @@ void server_call_finish(struct rpc_call *call, const struct error *err,
     size_t count = 0, trailer_count = 0;
     grpc_metadata *trailers = make_trailers(call, err, &trailer_count);
     grpc_slice text = rpc_slice_copy(str_of(err->text));
-    log_call(call, err);
+    server_call_log(call, err);
     if (!call->headers_sent)
         ops[count++].op = GRPC_OP_SEND_INITIAL_METADATA;
     if (response && err->code == CODE_OK) {
@@ -152,95 +129,6 @@ void server_call_finish(struct rpc_call *call, const struct error *err,
         grpc_slice_unref(trailers[i].value);
     }
     server_call_release(call);
-}
-
-static void refuse(struct rpc_call *call, enum code code, const char *reason, const char *text)
-{
-    struct error err;
-    error_set(&err, code, reason, "%s", text);
-    if (code == CODE_RESOURCE_EXHAUSTED)
-        err.retry_after_ms = OVERLOADED_RETRY_MS;
-    server_call_finish(call, &err, NULL);
-}
-
-enum code server_call_gone(const struct rpc_call *call, struct error *err)
-{
-    if (rpc_call_remaining_ms(call) == 0)
-        return error_set(err, CODE_DEADLINE_EXCEEDED, NULL, "the deadline has passed");
-    return error_set(err, CODE_CANCELLED, NULL, "the caller has gone");
-}
-
-enum code server_call_outcome(const struct rpc_call *call, enum code code, struct error *err)
-{
-    /* Who stops because of rpc_call_cancelled need not know which of the two reasons it had. */
-    if (code == CODE_CANCELLED && rpc_call_remaining_ms(call) == 0)
-        return server_call_gone(call, err);
-    if (code == CODE_OK)
-        error_clear(err);
-    err->code = code; /* whatever a handler left there */
-    return code;
-}
-
-/* --- unary --- */
-
-enum code server_call_decode(struct rpc_call *call, grpc_byte_buffer *payload, void **message,
-                             struct error *err)
-{
-    const ProtobufCMessageDescriptor *type = call->method->method->input;
-    struct rpc_view view;
-    char path[ERROR_FIELD_BYTES];
-    bool nul = false;
-    *message = NULL;
-    if (rpc_view_open(&view, payload)) {
-        *message = proto_decode(&call->arena, type, view.bytes);
-        nul = !*message && proto_nul_path(type, view.bytes, path, sizeof path);
-        rpc_view_close(&view);
-    }
-    if (nul)
-        return error_field(err, path, "holds a NUL character");
-    if (!*message)
-        return error_set(err, CODE_INVALID_ARGUMENT, "MALFORMED_REQUEST",
-                         "the request cannot be decoded as %s", type->name);
-    return proto_check_utf8(*message, err);
-}
-
-/*
- * One element's way through its handler, whatever transport it came by: everything about it is in
- * `call`'s arena, deadline and metadata, nothing in the core.
- */
-static enum code answer(struct rpc_call *call, grpc_byte_buffer *payload,
-                        ProtobufCMessage **response, struct error *err)
-{
-    const struct rpc_method *method = call->method->method;
-    void *request;
-    if (rpc_call_cancelled(call))
-        return server_call_gone(call, err);
-    if (!payload)
-        return error_set(err, CODE_UNIMPLEMENTED, "MESSAGE_MISSING",
-                         "%s takes one message, none came", method->name);
-    enum code code = server_call_decode(call, payload, &request, err);
-    if (code != CODE_OK)
-        return code;
-    *response = arena_alloc(&call->arena, method->output->sizeof_message);
-    protobuf_c_message_init(method->output, *response);
-    return server_call_outcome(call, method->unary(call, request, *response, err), err);
-}
-
-void server_call_trace(const struct rpc_call *call)
-{
-    log_set_trace(call ? str_of(call->trace.id) : (struct str){0});
-}
-
-static void run_unary(void *argument)
-{
-    struct rpc_call *call = argument;
-    ProtobufCMessage *response = NULL;
-    struct error err;
-    error_clear(&err);
-    server_call_trace(call);
-    (void)!answer(call, call->payload, &response, &err); /* err says it as well */
-    server_call_finish(call, &err, response);
-    server_call_trace(NULL);
 }
 
 /* --- the beginning --- */
@@ -267,7 +155,7 @@ static void watch_close(struct rpc_call *call)
 static void take_facts(struct rpc_call *call)
 {
     gpr_timespec deadline = call->generic ? call->details.deadline : call->core_deadline;
-    call->started_us = now_us();
+    call->started_us = server_now_us();
     call->deadline_ms = INT64_MAX;
     if (gpr_time_cmp(deadline, gpr_inf_future(deadline.clock_type)) != 0) {
         gpr_timespec left = gpr_time_sub(deadline, gpr_now(deadline.clock_type));
@@ -280,25 +168,17 @@ static void take_facts(struct rpc_call *call)
         trace_parse(parent, &call->trace);
 }
 
-static const struct server_method *find_method(const struct rpc_server *server, struct str path)
-{
-    for (size_t i = 0; i < server->method_count; i++)
-        if (str_eq(path, str_of(server->methods[i].path)))
-            return &server->methods[i];
-    return NULL;
-}
-
 static void dispatch_to(struct worker_pool *pool, struct rpc_call *call)
 {
-    if (!worker_pool_submit(pool, run_unary, call))
-        refuse(call, CODE_RESOURCE_EXHAUSTED, "OVERLOADED", "too many calls are waiting");
+    if (!worker_pool_submit(pool, server_answer_run, call))
+        server_refuse(call, CODE_RESOURCE_EXHAUSTED, "OVERLOADED", "too many calls are waiting");
 }
 
 static void dispatch(struct rpc_call *call)
 {
     struct rpc_server *server = call->server;
     if (!call->method) {
-        refuse(call, CODE_UNIMPLEMENTED, "METHOD_UNKNOWN", "this server has no such method");
+        server_refuse(call, CODE_UNIMPLEMENTED, "METHOD_UNKNOWN", "this server has no such method");
         return;
     }
     switch (call->method->run) {
@@ -309,7 +189,7 @@ static void dispatch(struct rpc_call *call)
         dispatch_to(server->quick_pool ? server->quick_pool : server->pool, call);
         break;
     case RUN_HERE:
-        run_unary(call);
+        server_answer_run(call);
         break;
     case RUN_THREAD:
         server_stream_start(call);
@@ -333,7 +213,7 @@ static void on_request(struct rpc_tag *tag, bool ok)
     server->active++;
     pthread_mutex_unlock(&server->lock);
     if (call->generic)
-        call->method = find_method(server, rpc_slice_str(&call->details.method));
+        call->method = server_find_method(server, rpc_slice_str(&call->details.method));
     take_facts(call);
     watch_close(call);
     dispatch(call);

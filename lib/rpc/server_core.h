@@ -1,11 +1,13 @@
 /*
- * The server's insides, shared by its rooms: server.c (start, drain), server_call.c (a call's
- * life, unary), server_stream.c (threads and messages of streams), health.c (Watch).
+ * The server's insides, shared by its rooms: server.c (start, drain), server_call.c (the life of a
+ * call of the core), server_answer.c (how a unary call is answered, whatever brought it),
+ * server_stream.c (threads and messages of streams), callstream_server.c (the elements of call
+ * streams), health.c (Watch).
  *
  * A call goes through these hands:
  *
- *   server_post ─▶ core ─▶ request event ─┬─ RUN_POOL ──▶ worker: server_call_unary ─┐
- *                  (completion thread)    ├─ RUN_HERE ──▶ server_call_unary          ├▶ finish
+ *   server_post ─▶ core ─▶ request event ─┬─ RUN_POOL ──▶ worker: server_answer_run ─┐
+ *                  (completion thread)    ├─ RUN_HERE ──▶ server_answer_run          ├▶ finish
  *                                         ├─ RUN_THREAD ▶ thread: handler            │
  *                                         └─ RUN_WATCH ─▶ health.c                   ┘
  *
@@ -15,6 +17,7 @@
 #pragma once
 #include "base/worker.h"
 #include "rpc/core.h"
+#include "rpc/metadata.h"
 #include "rpc/server.h"
 #include "rpc/wire.h"
 #include "telemetry/trace.h"
@@ -70,7 +73,26 @@ struct call_trailer {
 struct rpc_call {
     struct rpc_server *server;
     const struct server_method *method; /* NULL: unknown, or not known yet */
-    bool generic;                       /* asked for without method: a stream or an unknown one */
+
+    /* What is true of the call, whatever brought it. */
+    struct rpc_call *carrier; /* of an element: the call stream it came by, which is the peer's and
+                                 outlives it; NULL: it came by itself */
+    atomic_bool cancelled;
+    int64_t started_us, deadline_ms; /* by the monotonic clock; INT64_MAX: none */
+    struct arena arena;              /* the handler's */
+    struct arena own; /* what must outlive a reset of the handler's: trailers, peer */
+    struct trace trace;
+    char *peer;
+    struct call_trailer *trailers; /* the last one that was added */
+    size_t trailer_count;
+
+    /* An element's: what came with it, in `own`. */
+    struct str path, request;
+    const struct rpc_metadata *pairs;
+    size_t pair_count;
+
+    /* A call of the core. */
+    bool generic; /* asked for without method: a stream or an unknown one */
     grpc_call *call;
     grpc_call_details details; /* generic only */
     gpr_timespec core_deadline;
@@ -78,15 +100,7 @@ struct rpc_call {
     grpc_byte_buffer *payload; /* the one message, unary only */
     struct rpc_tag request_tag, close_tag, finish_tag;
     int close_cancelled; /* the core's to write until the close event */
-    atomic_bool cancelled;
     atomic_int references;
-    int64_t started_us, deadline_ms; /* by the monotonic clock; INT64_MAX: none */
-    struct arena arena;              /* the handler's */
-    struct arena own; /* what must outlive a reset of the handler's: trailers, peer */
-    struct trace trace;
-    char *peer;
-    struct call_trailer *trailers;
-    size_t trailer_count;
     bool headers_sent;
     struct call_io *io; /* streams only: server_stream.c */
     void *watch;        /* health's */
@@ -102,9 +116,23 @@ void server_post(struct rpc_server *server, const struct server_method *method);
 void server_call_finish(struct rpc_call *call, const struct error *err,
                         const ProtobufCMessage *response);
 
+void server_call_reference(struct rpc_call *call);
+void server_call_release(struct rpc_call *call);
+
+/* --- server_answer.c --- */
+
+/* Runs the handler of a unary call (a struct rpc_call) and finishes it: a worker's job. */
+void server_answer_run(void *call);
+
+/* Finishes the call with an error that no handler had; RESOURCE_EXHAUSTED says when to come back.
+ */
+void server_refuse(struct rpc_call *call, enum code code, const char *reason, const char *text);
+
 /* Decodes one message of the method's input type into the arena and checks its texts. */
-enum code server_call_decode(struct rpc_call *call, grpc_byte_buffer *payload, void **message,
-                             struct error *err) MUST_CHECK;
+enum code server_decode(struct rpc_call *call, struct str bytes, void **message,
+                        struct error *err) MUST_CHECK;
+enum code server_decode_buffer(struct rpc_call *call, grpc_byte_buffer *payload, void **message,
+                               struct error *err) MUST_CHECK;
 
 /* What a cancelled call is finished with: DEADLINE_EXCEEDED or CANCELLED. */
 enum code server_call_gone(const struct rpc_call *call, struct error *err);
@@ -112,11 +140,20 @@ enum code server_call_gone(const struct rpc_call *call, struct error *err);
 /* What a handler's return value comes to; *err agrees with it afterwards. */
 enum code server_call_outcome(const struct rpc_call *call, enum code code, struct error *err);
 
-void server_call_reference(struct rpc_call *call);
-void server_call_release(struct rpc_call *call);
-
 /* Marks the handler's thread's log lines as the call's, or (NULL) nobody's. */
 void server_call_trace(const struct rpc_call *call);
+
+/* The path of the method that was asked for. */
+struct str server_call_path(const struct rpc_call *call);
+
+/* The line of the access log. */
+void server_call_log(const struct rpc_call *call, const struct error *err);
+
+/* The method of a path, or NULL. */
+const struct server_method *server_find_method(const struct rpc_server *server, struct str path);
+
+/* By the monotonic clock. */
+int64_t server_now_us(void);
 
 /* --- server_stream.c --- */
 

@@ -58,7 +58,7 @@ enum code rpc_call_receive(struct rpc_call *call, void **message, struct error *
             return server_call_gone(call, err);
         return CODE_OK;
     }
-    enum code code = server_call_decode(call, payload, message, err);
+    enum code code = server_decode_buffer(call, payload, message, err);
     grpc_byte_buffer_destroy(payload);
     return code;
 }
