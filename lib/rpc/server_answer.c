@@ -2,10 +2,11 @@
  * How a unary call is answered, whether it came by itself or as an element of a call stream:
  * decode, handler, outcome. Nothing here is of the core but the bytes of a call of its own.
  */
+#include "rpc/server_answer.h"
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "pb/proto.h"
-#include "rpc/server_core.h"
 
 #include <time.h>
 

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "rpc/health.h"
+#include "rpc/server_answer.h"
 #include "rpc/server_core.h"
 #include "rpc/status_details.h"
 

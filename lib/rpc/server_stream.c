@@ -4,6 +4,7 @@
  * connection, the drain's end) also ends the operation that is waited for.
  */
 #include "base/alloc.h"
+#include "rpc/server_answer.h"
 #include "rpc/server_core.h"
 
 #include <stdio.h>
