@@ -122,6 +122,14 @@ bool decode_base64(struct buf *out, struct str text, bool strict)
     return !(strict && bits) && !out->overflow;
 }
 
+bool decode_base64url(struct buf *out, struct str text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (text.ptr[i] == '+' || text.ptr[i] == '/' || text.ptr[i] == '=')
+            return false;
+    return decode_base64(out, text, true);
+}
+
 static bool unreserved(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||

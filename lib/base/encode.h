@@ -28,6 +28,12 @@ void encode_base64url(struct buf *out, struct str bytes);
  */
 bool decode_base64(struct buf *out, struct str text, bool strict);
 
+/*
+ * Only the URL-safe alphabet without padding, and only the one spelling that the bytes have: what
+ * is signed or compared must not be writable in two ways.
+ */
+bool decode_base64url(struct buf *out, struct str text);
+
 /* Everything but RFC 3986's unreserved characters becomes %XX. */
 void encode_percent(struct buf *out, struct str bytes);
 

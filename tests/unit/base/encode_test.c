@@ -57,6 +57,25 @@ static void base64_refuses_what_it_cannot_be(void **state)
     arena_clear(&arena);
 }
 
+static void base64url_has_one_spelling(void **state)
+{
+    static const char *const wrong[] = {"A",  "Zg==", "Zg=", "+_8", "-/8",
+                                        "Zh", "Zm9",  "Z m", "Zg\n"};
+    struct arena arena = {0};
+    struct buf out;
+    (void)state;
+    buf_init_arena(&out, &arena, 100);
+    assert_true(decode_base64url(&out, STR("-_8")));
+    assert_string_equal(buf_cstr(&out), "\xFB\xFF");
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        buf_reset(&out);
+        assert_false(decode_base64url(&out, str_of(wrong[i])));
+    }
+    buf_reset(&out);
+    assert_true(decode_base64url(&out, STR("")) && !out.len);
+    arena_clear(&arena);
+}
+
 static void hex_and_percent_there_and_back(void **state)
 {
     struct arena arena = {0};
@@ -160,6 +179,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(base64_has_the_vectors_of_rfc_4648),
         cmocka_unit_test(base64_refuses_what_it_cannot_be),
+        cmocka_unit_test(base64url_has_one_spelling),
         cmocka_unit_test(hex_and_percent_there_and_back),
         cmocka_unit_test(times_there_and_back),
         cmocka_unit_test(refuses_times_that_are_none),
