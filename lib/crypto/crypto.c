@@ -10,7 +10,7 @@
 static void must(bool ok)
 {
     if (!ok) {
-        fputs("libcrypto refused SHA-256\n", stderr);
+        fputs("libcrypto refused a digest\n", stderr);
         abort();
     }
 }
@@ -25,6 +25,11 @@ void crypto_hmac_sha256(struct str key, struct str bytes, uint8_t mac[CRYPTO_SHA
     unsigned length = CRYPTO_SHA256_BYTES;
     must(HMAC(EVP_sha256(), key.ptr, (int)key.len, (const unsigned char *)bytes.ptr, bytes.len, mac,
               &length) != NULL);
+}
+
+void crypto_md5(struct str bytes, uint8_t digest[CRYPTO_MD5_BYTES])
+{
+    must(EVP_Digest(bytes.ptr, bytes.len, digest, NULL, EVP_md5(), NULL) == 1);
 }
 
 bool crypto_equal(const void *a, const void *b, size_t size_bytes)
