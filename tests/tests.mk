@@ -1,6 +1,6 @@
 # Tests beyond `make unit`. Each target installs what it needs and builds the variant it wants.
 PYTEST_ENV = OMNI_OUT=$(abspath $(OUT)) OMNI_GEN=$(abspath $(GEN)) OMNI_PAGE=$(abspath $(B)/frontend)
-TSAN_AREAS := base rpc http queue user analytics gateway omnictl
+TSAN_AREAS := base rpc http aws queue user analytics gateway omnictl
 FUZZ_SECONDS := $(or $(T),60)
 FUZZ := $(wildcard tests/fuzz/*_fuzz.c)
 FUZZ_PROGRAMS := $(FUZZ:%.c=$(OUT)/%)
