@@ -3,7 +3,8 @@
 # Libraries are installed under B, never into the source tree, exactly as package-lock.json says.
 PAGE := $(B)/frontend
 PAGE_DEPS := $(B)/frontend-deps
-PAGE_FILES := $(wildcard frontend/*.html frontend/*.css frontend/*.svg frontend/js/*.js)
+PAGE_FILES := $(wildcard frontend/*.html frontend/*.css frontend/*.svg frontend/js/*.js) \
+	frontend/config.json
 
 SIGNIN := $(B)/dev-signin
 SIGNIN_FILES := $(wildcard frontend/dev-signin/*.js frontend/dev-signin/*.css) frontend/icon.svg \

@@ -2,6 +2,7 @@
 // keys move the active row, Enter opens it (the combobox pattern of ARIA).
 import { ApiError, users as api } from './api.js';
 import { byId, el, setText } from './dom.js';
+import { whyNotRead } from './failures.js';
 import { avatar, highlight, plural, statusBadge } from './format.js';
 import { backoff } from './poll.js';
 import { report } from './status.js';
@@ -65,7 +66,8 @@ export function startDirectory(onOpen) {
 
   function showFailure(error, again) {
     answered = null;
-    if (error instanceof ApiError && !error.isTemporary) {
+    const refused = error.needsSignIn || error.isForbidden;
+    if (error instanceof ApiError && !error.isTemporary && !refused) {
       // The query itself is refused: too long, too many words.
       input.setAttribute('aria-invalid', 'true');
       setText(summary, error.fieldViolations[0]?.description ?? error.message);
@@ -73,7 +75,8 @@ export function startDirectory(onOpen) {
     }
     failures += 1;
     const delay = Math.max(backoff(failures), error.retryAfterMs ?? 0);
-    report('users', `The directory does not answer; next try in ${Math.round(delay / 1000)} s.`);
+    report('users', `${whyNotRead(error, 'The directory does not answer')}; next try in ${Math.round(delay / 1000)} s.`);
+    if (shown.length === 0) setText(summary, refused ? 'Users cannot be read.' : 'No users yet; trying again.');
     retry = setTimeout(again, delay);
   }
 

@@ -65,6 +65,18 @@ export function readForm() {
   return user;
 }
 
+// All that stands in the form, as it was typed; writeForm puts it back.
+export function formText() {
+  const text = Object.fromEntries([...TEXT_FIELDS, 'status'].map((field) => [field, control(field).value]));
+  text.labels = [...control('labels').children].map((row) => [row.children[0].value, row.children[1].value]);
+  return text;
+}
+
+export function writeForm(text) {
+  fillForm({ ...text, labels: {} });
+  for (const [key, value] of text.labels) addLabel(key, value);
+}
+
 // What differs from the user that the form was filled with.
 export function changesFrom(base, user) {
   const changes = {};

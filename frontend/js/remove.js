@@ -1,10 +1,11 @@
 // The question before a user is deleted.
 import { ApiError, Submission, users as api } from './api.js';
 import { byId, setText } from './dom.js';
+import { whyNotDone } from './failures.js';
 
 // onGone(text): the user is deleted, by us or by somebody else. onReload: the reader wants to see
-// the version that is in the way.
-export function askToDelete(user, { onGone, onReload }) {
+// the version that is in the way. onRefused(error): the reader has to sign in, or may not do this.
+export function askToDelete(user, { onGone, onReload, onRefused }) {
   const dialog = byId('confirm');
   const problem = byId('confirm-problem');
   const remove = byId('confirm-delete');
@@ -29,6 +30,7 @@ export function askToDelete(user, { onGone, onReload }) {
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       if (error.httpStatus === 404) finish(() => onGone(`${user.displayName} had been deleted already.`));
+      else if (error.needsSignIn || error.isForbidden) finish(() => onRefused(error));
       else showFailure(error);
     } finally {
       busy = false;
@@ -39,7 +41,7 @@ export function askToDelete(user, { onGone, onReload }) {
   function showFailure(error) {
     setText(problem, error.isConflict
       ? 'Somebody else changed this user in the meantime, so it was not deleted. Reload to see the current version.'
-      : `${error.message}${error.isTemporary ? ' Try again.' : ''}`);
+      : whyNotDone(error));
     remove.hidden = error.isConflict;
     reload.hidden = !error.isConflict;
     if (error.isConflict) reload.focus();

@@ -1,13 +1,19 @@
 // The sheet at the side: one user's details, and the form that creates or changes one. The address
 // of an open user is #/users/{id}, so it can be shared and the back button closes it.
+import { leaveToSignIn } from './account.js';
 import { ApiError, Submission, users as api } from './api.js';
 import { byId, el, setText } from './dom.js';
-import { addLabel, changesFrom, clearErrors, fillForm, readForm, showErrors, withoutEmpty } from './form.js';
+import { readDraft, startDrafts } from './draft.js';
+import { whyNotDone, whyNotRead } from './failures.js';
+import { addLabel, changesFrom, clearErrors, fillForm, formText, readForm, showErrors, withoutEmpty, writeForm } from './form.js';
 import { avatar, statusBadge, timeElement } from './format.js';
 import { askToDelete } from './remove.js';
+import { mayTryToWrite, onSessionChange, whoIsSignedIn } from './session.js';
 import { notify } from './status.js';
 
 const CONFLICT = 'Somebody else changed this user in the meantime, so nothing was saved. Reload to see the current version, then make your change again.';
+
+const ADMIN = 'admin'; // the scope that may change everybody
 
 export function startSheet({ onChange }) {
   const dialog = byId('sheet');
@@ -18,7 +24,7 @@ export function startSheet({ onChange }) {
   let loading = null;
   let saving = false;
 
-  // --- views: loading, detail, form ---------------------------------------------------------------
+  // --- views: loading, detail, form, gate ---------------------------------------------------------------
 
   function show(view, title) {
     dialog.dataset.view = view;
@@ -26,14 +32,16 @@ export function startSheet({ onChange }) {
     byId('detail').hidden = view !== 'detail';
     form.hidden = view !== 'form';
     byId('sheet-loading').hidden = view !== 'loading';
+    byId('sheet-gate').hidden = view !== 'gate';
     showProblem('');
     if (!dialog.open) dialog.showModal();
   }
 
-  function showProblem(text, { reload = false } = {}) {
+  function showProblem(text, { reload = false, signIn = false } = {}) {
     problem.hidden = text === '';
     setText(byId('sheet-problem-text'), text);
     byId('sheet-reload').hidden = !reload;
+    byId('sheet-sign-in').hidden = !signIn;
     if (text) problem.scrollIntoView({ block: 'nearest' });
   }
 
@@ -52,7 +60,7 @@ export function startSheet({ onChange }) {
       if (controller.signal.aborted) return;
       byId('sheet-loading').hidden = true;
       const gone = error.httpStatus === 404;
-      showProblem(gone ? 'This user does not exist (any more).' : error.message, { reload: !gone });
+      showProblem(gone ? 'This user does not exist (any more).' : `${whyNotRead(error, error.message.replace(/\.$/, ''))}.`, { reload: !gone });
       if (gone) onChange();
     }
   }
@@ -77,11 +85,30 @@ export function startSheet({ onChange }) {
     ];
     byId('facts').replaceChildren(...facts.filter(([, value]) => value)
       .map(([name, value]) => el('div', { class: 'fact' }, el('dt', {}, name), el('dd', {}, value))));
-    byId('edit').focus();
+    showWhatMayBeDone();
+    byId(mayTryToWrite() ? 'edit' : 'detail-sign-in').focus();
+  }
+
+  // The API decides; this only spares the reader a form that would be refused.
+  function showWhatMayBeDone() {
+    const who = whoIsSignedIn();
+    const isOwner = who && user?.owner?.issuer === who.issuer && user.owner.subject === who.subject;
+    byId('detail-actions').hidden = !mayTryToWrite();
+    byId('detail-gate').hidden = mayTryToWrite();
+    byId('not-yours').hidden = !who || isOwner || who.scopes.includes(ADMIN);
   }
 
   function showForm() {
-    fillForm(user ?? {});
+    if (!mayTryToWrite()) {
+      show('gate', user ? 'Edit user' : 'New user');
+      byId('gate-sign-in').focus();
+      return;
+    }
+    openForm(() => fillForm(user ?? {}));
+  }
+
+  function openForm(fill) {
+    fill();
     submission.settle();
     show('form', user ? 'Edit user' : 'New user');
     setText(byId('save'), user ? 'Save changes' : 'Create user');
@@ -122,10 +149,14 @@ export function startSheet({ onChange }) {
 
   function showFailure(error) {
     if (error.isTemporary) {
-      showProblem(`${error.message} Nothing is lost: try again.`);
+      showProblem(`${whyNotDone(error)} Nothing is lost.`);
       return;
     }
     submission.settle();
+    if (error.needsSignIn || error.isForbidden) {
+      showRefusal(error);
+      return;
+    }
     if (error.isConflict) {
       showProblem(CONFLICT, { reload: true });
       byId('sheet-reload').focus();
@@ -137,6 +168,17 @@ export function startSheet({ onChange }) {
     const others = showErrors(violations);
     if (others.length || violations.length === 0) showProblem(others.join(' ') || error.message);
     if (error.httpStatus === 404) onChange();
+  }
+
+  function showRefusal(error) {
+    showProblem(whyNotDone(error), { signIn: error.needsSignIn });
+    if (error.needsSignIn) byId('sheet-sign-in').focus();
+  }
+
+  // Back from the provider with what stood in the form when the reader left.
+  function takeUpDraft(draft) {
+    user = draft.user;
+    openForm(() => (draft.text ? writeForm(draft.text) : fillForm(user ?? {})));
   }
 
   function setSaving(value) {
@@ -188,8 +230,13 @@ export function startSheet({ onChange }) {
     user = null;
     showForm();
   });
+  for (const id of ['sheet-sign-in', 'detail-sign-in', 'gate-sign-in']) byId(id).addEventListener('click', leaveToSignIn);
+  onSessionChange(() => {
+    if (dialog.open && dialog.dataset.view === 'detail') showWhatMayBeDone();
+  });
   byId('delete').addEventListener('click', () => askToDelete(user, {
     onReload: () => load(user.id),
+    onRefused: showRefusal,
     onGone: (text) => {
       dialog.close();
       notify(text);
@@ -197,7 +244,13 @@ export function startSheet({ onChange }) {
     },
   }));
   addEventListener('hashchange', followAddress);
-  if (location.hash) followAddress();
+  startDrafts(() => {
+    if (!dialog.open || !['form', 'gate'].includes(dialog.dataset.view)) return null;
+    return { user, text: dialog.dataset.view === 'form' ? formText() : null };
+  });
+  const draft = readDraft();
+  if (draft && (draft.text || mayTryToWrite())) takeUpDraft(draft);
+  else if (location.hash) followAddress();
 
   return {
     open: (id) => {

@@ -1,11 +1,13 @@
 // Events as they are taken in. Drawn at most four times a second, however many come; paused by its
 // button and while the page is hidden.
-import { analytics as api } from './api.js';
+import { analytics } from './api.js';
 import { byId, el, setText } from './dom.js';
+import { whyNotRead } from './failures.js';
 import { formatClock, plural, timeElement } from './format.js';
 import { kindById } from './kinds.js';
 import { backoff } from './poll.js';
 import { report } from './status.js';
+import { readTail } from './tail.js';
 
 const ROWS = 8;
 const DRAW_MS = 250;
@@ -13,7 +15,7 @@ const DRAW_MS = 250;
 export function startTicker() {
   const list = byId('ticker');
   const pause = byId('pause');
-  let source = null;
+  let reading = null;
   let retry = null;
   let failures = 0;
   let paused = false;
@@ -21,30 +23,31 @@ export function startTicker() {
   let skipped = 0;
   let drawTimer = null;
 
-  function connect() {
+  async function connect() {
     disconnect();
     if (paused || document.hidden) return;
-    source = api.tail();
-    source.addEventListener('open', () => {
-      failures = 0;
-      report('live', null);
-    });
-    source.addEventListener('message', (message) => take(message.data));
-    // Its own reconnecting knows no backoff and gives up on an HTTP error: ours does both.
-    source.addEventListener('error', () => {
-      disconnect();
+    const controller = new AbortController();
+    reading = controller;
+    try {
+      await readTail(analytics.tail, { onOpen: opened, onMessage: take, signal: controller.signal });
+    } catch (error) {
       failures += 1;
-      const delay = backoff(failures);
+      const delay = Math.max(failures > 1 ? backoff(failures) : 500, error.retryAfterMs);
       // One lost connection is not worth a word.
-      if (failures > 1) report('live', `Live events do not come; next try in ${Math.round(delay / 1000)} s.`);
-      retry = setTimeout(connect, failures > 1 ? delay : 500);
-    });
+      if (failures > 1) report('live', `${whyNotRead(error, 'Live events do not come')}; next try in ${Math.round(delay / 1000)} s.`);
+      retry = setTimeout(connect, delay);
+    }
+  }
+
+  function opened() {
+    failures = 0;
+    report('live', null);
   }
 
   function disconnect() {
     clearTimeout(retry);
-    source?.close();
-    source = null;
+    reading?.abort();
+    reading = null;
   }
 
   function take(text) {

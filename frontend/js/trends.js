@@ -3,6 +3,7 @@
 import { analytics as api } from './api.js';
 import { startChart } from './chart.js';
 import { byId, el, setText } from './dom.js';
+import { whyNotRead } from './failures.js';
 import { count, formatMinute, formatNumber, plural } from './format.js';
 import { kinds } from './kinds.js';
 import { startPipeline } from './pipeline.js';
@@ -28,7 +29,8 @@ export function startTrends(onSearch) {
     if (failed) throw failed.reason;
   }
 
-  const failure = (source, text) => (_, delay) => report(source, `${text}; next try in ${Math.round(delay / 1000)} s.`);
+  const failure = (source, text) => (error, delay) =>
+    report(source, `${whyNotRead(error, text)}; next try in ${Math.round(delay / 1000)} s.`);
   const pollers = [
     startPolling(pollTrends, {
       onSuccess: () => {

@@ -35,12 +35,14 @@ def pytest_generate_tests(metafunc):
 class System:
     """What the page talks to, and a second client that talks to it behind the page's back."""
 
-    def __init__(self, url, fake=None):
+    def __init__(self, url, fake=None, sign_in=None):
         self.url = url.rstrip("/")
         self.fake = fake
+        self.sign_in = sign_in  # the development sign-in, as a Program
+        self.headers = {}  # of the second client
 
     def call(self, method, path, body=None, headers=None):
-        request = urllib.request.Request(self.url + path, method=method, headers=dict(headers or {}),
+        request = urllib.request.Request(self.url + path, method=method, headers={**self.headers, **(headers or {})},
                                          data=None if body is None else json.dumps(body).encode())
         if body is not None:
             request.add_header("Content-Type", "application/json")
@@ -90,6 +92,44 @@ def real_system(request):
     for query in ("anna", "nobody-of-this-name"):
         system.find(query)
     yield system
+
+
+class Guarded:
+    """The page with a key and the development sign-in, in front of the gateway in memory."""
+
+    def __init__(self, system):
+        self.url = system.url
+        self.fake = system.fake
+
+    def end_session(self, page):
+        """Nobody is told, but neither token nor refresh token are accepted any more."""
+        self.fake.refuse_tokens = True
+
+    def mend_session(self):
+        self.fake.refuse_tokens = False
+
+
+@pytest.fixture(scope="module")
+def signing_in(module_start, tmp_path_factory, running):
+    """`running`, set up for signing in."""
+    from support.signin import CLIENT, SCOPE, start_sign_in
+    provider = start_sign_in(module_start, tmp_path_factory.mktemp("signin"), running.url)
+    running.fake.origins = [provider.issuer]
+    running.fake.config = {"apiKey": "page-key", "signIn": {
+        "authority": provider.issuer, "clientId": CLIENT, "scope": SCOPE}}
+    yield Guarded(running)
+
+
+@pytest.fixture
+def guarded(signing_in, page):
+    """Nobody is signed in, here or at the provider."""
+    page.execute_cdp_cmd("Network.clearBrowserCookies", {})
+    page.execute_script("sessionStorage.clear()")
+    page.get("about:blank")
+    page.get(signing_in.url + "/")
+    yield signing_in
+    signing_in.fake.refuse_tokens = False
+    signing_in.fake.limit_left = 0
 
 
 @pytest.fixture

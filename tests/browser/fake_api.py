@@ -3,10 +3,12 @@
 
 It serves the built page with the gateway's content security policy and answers the REST API as
 proto/ defines it: pages, prefix search without case and accents, field violations, etags,
-idempotency keys, analytics with a live tail. `--demo` fills it with users and an hour of history
+idempotency keys, analytics with a live tail; a key and a sign-in when FakeApi.config says so (what
+a token says is read, not verified: the gateway's tests do that). `--demo` fills it with users and an hour of history
 and keeps making events. Faults are switched on through FakeApi's attributes.
 """
 import argparse
+import base64
 import datetime
 import json
 import queue
@@ -21,7 +23,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 CSP = ("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
-       "connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'")
+       "connect-src 'self'{origins}; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'")
 TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8",
          ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml", ".woff2": "font/woff2",
          ".txt": "text/plain; charset=utf-8"}
@@ -54,8 +56,9 @@ def words(text):
 class Refused(Exception):
     """An answer that is not success."""
 
-    def __init__(self, http, status, message, reason=None, violations=()):
+    def __init__(self, http, status, message, reason=None, violations=(), headers=()):
         super().__init__(message)
+        self.headers = headers
         self.http = http
         self.status = status
         details = []
@@ -80,6 +83,11 @@ class FakeApi:
         self.analytics_down = False
         self.lose_next_answer = False  # of the next write: carried out, but the answer breaks off
         self.search_delay_s = {}  # query -> seconds
+        self.config = None  # what /config.json holds; None: the page's own
+        self.origins = []  # where the page may send requests to, beside here
+        self.refuse_tokens = False
+        self.limit_left = 0  # so many calls under `limit_path` are refused with 429
+        self.limit_path = "/v1/"
         self.random = random.Random(seed)
 
     # --- events --------------------------------------------------------------------------------
@@ -93,6 +101,37 @@ class FakeApi:
             if moment is None:
                 for tail in self.tails:
                     tail.put(event)
+
+    # --- who calls -----------------------------------------------------------------------------
+
+    def caller(self, method, path, headers):
+        """What the token says, {} without one; Refused when key or token are not good enough."""
+        config = self.config or {}
+        if self.limit_left and path.startswith(self.limit_path):
+            self.limit_left -= 1
+            raise Refused(429, "RESOURCE_EXHAUSTED", "The key's rate of 1 request a second is used up.",
+                          "RATE_LIMITED", headers=[("Retry-After", "2")])
+        if "apiKey" in config and headers.get("X-API-Key") != config["apiKey"]:
+            raise Refused(403, "PERMISSION_DENIED", "The API key is missing or unknown.", "API_KEY_INVALID")
+        if "signIn" not in config:
+            return {}
+        token = (headers.get("Authorization") or "").removeprefix("Bearer ")
+        said = {}
+        if token:
+            body = token.split(".")[1]
+            said = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+            if self.refuse_tokens or said["exp"] <= time.time() or said["iss"] != config["signIn"]["authority"]:
+                raise Refused(401, "UNAUTHENTICATED", "The token is not good.", "TOKEN_INVALID",
+                              headers=[("WWW-Authenticate", 'Bearer error="invalid_token"')])
+        if method != "GET" and not said:
+            raise Refused(401, "UNAUTHENTICATED", "Sign in first.", "SIGN_IN_REQUIRED", headers=[("WWW-Authenticate", "Bearer")])
+        return said
+
+    @staticmethod
+    def may_change(user, caller):
+        owner = user.get("owner", {})
+        if caller and "admin" not in caller.get("scope", "").split() and owner.get("subject") != caller["sub"]:
+            raise Refused(403, "PERMISSION_DENIED", "Only whoever created a user may change it.", "NOT_OWNER")
 
     # --- users ---------------------------------------------------------------------------------
 
@@ -141,10 +180,12 @@ class FakeApi:
         self.users[user["id"]] = {name: value for name, value in user.items() if value not in ("", {})}
         return self.users[user["id"]]
 
-    def create(self, body, moment=None):
+    def create(self, body, moment=None, caller=None):
         fields = self.only_known(body)
         self.check(fields)
         self.unique(fields["email"])
+        if caller:
+            fields["owner"] = {"issuer": caller["iss"], "subject": caller["sub"]}
         user = self.store(fields, moment=moment)
         self.emit("created", user_id=user["id"], moment=moment)
         return user
@@ -153,8 +194,9 @@ class FakeApi:
         if if_match not in (None, "*", f'"{user["etag"]}"'):
             raise Refused(412, "ABORTED", "The user has changed since.", "ETAG_MISMATCH")
 
-    def update(self, user_id, body, mask, if_match):
+    def update(self, user_id, body, mask, if_match, caller=None):
         user = self.find(user_id)
+        self.may_change(user, caller)
         self.match(user, if_match)
         fields = self.only_known(body)
         names = mask.split(",") if mask else list(fields)
@@ -165,11 +207,14 @@ class FakeApi:
             merged[name] = fields.get(name, {} if name == "labels" else "")
         self.check(merged)
         self.unique(merged["email"], user_id)
+        if "owner" in user:
+            merged["owner"] = user["owner"]
         user = self.store(merged, user)
         self.emit("updated", user_id=user_id)
         return user
 
-    def remove(self, user_id, if_match):
+    def remove(self, user_id, if_match, caller=None):
+        self.may_change(self.find(user_id), caller)
         self.match(self.find(user_id), if_match)
         del self.users[user_id]
         self.emit("deleted", user_id=user_id)
@@ -315,15 +360,17 @@ class Handler(BaseHTTPRequestHandler):
         try:
             if not url.path.startswith("/v1/"):
                 self.serve_file(url.path)
-            elif self.command == "GET":
+                return
+            self.caller = self.api.caller(self.command, url.path, self.headers)
+            if self.command == "GET":
                 self.read(url.path, query)
             else:
                 self.write(url.path, query, raw)
         except Refused as refused:
-            if self.command != "GET":
+            if self.command != "GET" and refused.http not in (401, 403, 429):
                 kind = {"POST": "created", "PATCH": "updated", "DELETE": "deleted"}[self.command]
                 self.api.emit(kind, status=GRPC_CODES.get(refused.status, 2))
-            self.answer(refused.http, refused.body)
+            self.answer(refused.http, refused.body, refused.headers)
 
     do_GET = do_POST = do_PATCH = do_DELETE = handle_request
 
@@ -391,11 +438,11 @@ class Handler(BaseHTTPRequestHandler):
             raise Refused(400, "INVALID_ARGUMENT", "The body is not JSON.", "INVALID_JSON") from error
         user_id = urllib.parse.unquote(path[len("/v1/users/"):])
         if self.command == "POST" and path == "/v1/users":
-            return 201, self.api.create(body)
+            return 201, self.api.create(body, caller=self.caller)
         if self.command == "PATCH" and user_id:
-            return 200, self.api.update(user_id, body, query.get("updateMask"), if_match)
+            return 200, self.api.update(user_id, body, query.get("updateMask"), if_match, self.caller)
         if self.command == "DELETE" and user_id:
-            self.api.remove(user_id, if_match)
+            self.api.remove(user_id, if_match, self.caller)
             return 204, None
         raise Refused(405, "UNIMPLEMENTED", "This method is not allowed here.", "METHOD_NOT_ALLOWED")
 
@@ -422,6 +469,9 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def serve_file(self, path):
+        if path == "/config.json" and self.api.config is not None:
+            self.answer(200, self.api.config)
+            return
         file = (self.root / path.lstrip("/")).resolve()
         if file.is_dir():
             file /= "index.html"
@@ -431,7 +481,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Type", TYPES.get(file.suffix, "application/octet-stream"))
         self.send_header("Content-Length", str(len(payload)))
-        self.send_header("Content-Security-Policy", CSP)
+        self.send_header("Content-Security-Policy", CSP.format(origins="".join(f" {o}" for o in self.api.origins)))
         self.send_header("X-Content-Type-Options", "nosniff")
         self.end_headers()
         self.wfile.write(payload)

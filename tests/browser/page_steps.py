@@ -65,3 +65,32 @@ def open_by_search(driver, word):
     until_text(driver, "#result-count", "1 user found")
     css(driver, "#search").send_keys(Keys.ARROW_DOWN, Keys.ENTER)
     until(driver, lambda d: visible(d, "#edit"), "the details")
+
+
+def fill_sign_in(driver, email="ada@example.org", password="ada-demo"):
+    """On the provider's page."""
+    type_into(driver, "#email", email)
+    type_into(driver, "#password", password)
+    css(driver, "button.primary").click()
+
+
+def sign_in(driver, email="ada@example.org", password="ada-demo"):
+    """From the page's button to the page again; the provider asks when it does not know us yet."""
+    css(driver, "#sign-in").click()
+    until(driver, lambda d: d.find_elements(By.ID, "password") or visible(d, "#who"), "the provider, or back")
+    if driver.find_elements(By.ID, "password"):
+        fill_sign_in(driver, email, password)
+    until(driver, lambda d: visible(d, "#who"), "somebody signed in")
+    loaded(driver)
+
+
+def expire_token(driver, renewable):
+    """The token is past its time, as after a laptop's sleep; without `renewable` for good."""
+    driver.execute_script("""
+        const name = Object.keys(sessionStorage).find((k) => k.startsWith('oidc.user'));
+        const user = JSON.parse(sessionStorage.getItem(name));
+        user.expires_at = Math.floor(Date.now() / 1000) - 5;
+        if (!arguments[0]) user.refresh_token = 'gone';
+        sessionStorage.setItem(name, JSON.stringify(user));""", renewable)
+    driver.refresh()
+    loaded(driver)

@@ -1,4 +1,5 @@
 """The page when answers are late, lost or missing: only the gateway in memory can do that."""
+import json
 import time
 
 import pytest
@@ -77,3 +78,25 @@ def test_polling_stops_while_hidden(page, system):
     assert system.fake.requests == []
     page.execute_script("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'));")
     until(page, lambda d: any("timeseries" in path for _, path, _ in system.fake.requests), "polling again")
+
+
+def test_events_come_in_pieces(page):
+    """The reader of server-sent events, cut at every place where a packet may end."""
+    loaded(page)
+    seen = page.execute_async_script("""
+        const done = arguments[arguments.length - 1];
+        const text = ': hello\\r\\ndata: one\\r\\n\\r\\ndata:two\\ndata:  more\\n\\nevent: error\\rdata: bad\\r\\rid: 7\\n\\ndata: cut';
+        import('./js/tail.js').then(({EventReader}) => {
+          const results = new Set();
+          for (let i = 0; i <= text.length; i++) {
+            for (let j = i; j <= text.length; j++) {
+              const events = [];
+              const reader = new EventReader((type, data) => events.push([type, data]));
+              for (const piece of [text.slice(0, i), text.slice(i, j), text.slice(j)]) reader.push(piece);
+              results.add(JSON.stringify(events));
+            }
+          }
+          done([...results]);
+        });""")
+    assert [json.loads(events) for events in seen] == [
+        [["message", "one"], ["message", "two\n more"], ["error", "bad"]]]
