@@ -1,5 +1,6 @@
 # Tests beyond `make unit`. Each target installs what it needs and builds the variant it wants.
-PYTEST_ENV = OMNI_OUT=$(abspath $(OUT)) OMNI_GEN=$(abspath $(GEN)) OMNI_PAGE=$(abspath $(B)/frontend)
+PYTEST_ENV = OMNI_OUT=$(abspath $(OUT)) OMNI_GEN=$(abspath $(GEN)) OMNI_PAGE=$(abspath $(B)/frontend) \
+	OMNI_INTEROP=$(abspath $(B)/interop)
 TSAN_AREAS := base rpc http aws queue user analytics gateway omnictl
 FUZZ_SECONDS := $(or $(T),60)
 FUZZ := $(wildcard tests/fuzz/*_fuzz.c)
@@ -10,7 +11,7 @@ $(FUZZ_PROGRAMS): $(OUT)/%: $(OUT)/obj/%.o $(OUT)/libgateway.a $(OUT)/libuser.a 
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer $^ $(LIBS) -o $@
 
-.PHONY: test test-now tsan tsan-now fuzz fuzz-now torture soak browser
+.PHONY: test test-now tsan tsan-now fuzz fuzz-now torture soak browser interop
 test: ## set up, build with sanitizers and run every test; the last line counts them
 	@scripts/setup build test frontend
 	@echo "building with sanitizers under $(B)/asan"
@@ -55,6 +56,12 @@ browser: ## the page in a real browser against the real programs
 	@scripts/setup build test browser frontend
 	+@$(submake) -s V=release programs generated frontend
 	+@$(MAKE) -s V=release PYTEST_FILES="-m browser tests/browser" pytest-now
+
+interop: ## everything on AWS's APIs: a moto server behind a proxy that checks signatures
+	@scripts/setup build test frontend interop
+	@tests/interop/install $(B)/interop
+	+@$(submake) -s V=asan programs unit-programs peers generated frontend
+	+@$(MAKE) -s V=asan PYTEST_FILES=tests/interop pytest-now
 
 .PHONY: pytest-now
 pytest-now:
