@@ -11,7 +11,7 @@ from support.programs import ROOT, wait_until
 LISTENING = "#!/bin/sh\necho '{\"event\":\"listening\"}' >&2\nexec sleep 600\n"
 
 
-def free_ports(names=("GATEWAY", "USER", "ANALYTICS")):
+def free_ports(names=("GATEWAY", "USER", "ANALYTICS", "SIGNIN")):
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in names]
     ports = {f"OMNI_{name}_PORT": str(s.getsockname()[1])
              for name, s in zip(names, sockets, strict=True)}
@@ -28,6 +28,9 @@ def run(tmp_path):
     for name in ("omni-user", "omni-analytics", "omni-gateway"):
         (folder / name).write_text(LISTENING)
         (folder / name).chmod(0o755)
+    (tmp_path / "build/dev-signin").mkdir()
+    (tmp_path / "build/dev-signin/main.js").write_text(
+        "console.error('{\"event\":\"listening\"}'); setTimeout(() => {}, 600_000);\n")
     started = []
 
     def start(**settings):
@@ -73,6 +76,7 @@ def test_one_run_per_data_folder(run, tmp_path):
     ("OMNI_USER_PORT", "0"),
     ("OMNI_USER_PORT", "65536"),
     ("OMNI_ANALYTICS_PORT", "1x"),
+    ("OMNI_SIGNIN_PORT", "0x10"),
 ])
 def test_settings_that_cannot_be(run, tmp_path, name, value):
     script = run(**{name: value})
