@@ -11,7 +11,7 @@
 
 enum { LINE_MAX_BYTES = 8192, TRACE_BYTES = 32 };
 
-static const char *const LEVELS[] = {"debug", "info", "warn", "error"};
+static const char *const LEVELS[] = {"debug", "info", "warn", "error", "audit"};
 static const char *program_name = "omnidata";
 static enum log_level least_level = LOG_INFO;
 static _Thread_local char trace[TRACE_BYTES + 1];

@@ -10,7 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
+/* LOG_AUDIT: who did what; written whatever the least level is. */
+enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR, LOG_AUDIT };
 
 enum log_kind { LOG_KIND_END, LOG_KIND_STR, LOG_KIND_INT, LOG_KIND_DOUBLE, LOG_KIND_BOOL };
 
@@ -35,6 +36,7 @@ struct log_field {
 #define log_info(event, ...) LOG_AT(LOG_INFO, event, __VA_ARGS__)
 #define log_warn(event, ...) LOG_AT(LOG_WARN, event, __VA_ARGS__)
 #define log_error(event, ...) LOG_AT(LOG_ERROR, event, __VA_ARGS__)
+#define log_audit(event, ...) LOG_AT(LOG_AUDIT, event, __VA_ARGS__)
 #define LOG_AT(level, event, ...) \
     log_event(level, event, (const struct log_field[]){__VA_ARGS__, {0}})
 

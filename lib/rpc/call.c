@@ -41,6 +41,16 @@ struct str rpc_call_trace_id(const struct rpc_call *call)
     return str_of(call->trace.id);
 }
 
+const struct rpc_caller *rpc_call_caller(const struct rpc_call *call)
+{
+    return &call->caller;
+}
+
+void rpc_call_about(struct rpc_call *call, struct str id)
+{
+    call->about = arena_str(&call->own, id);
+}
+
 struct str rpc_call_peer(const struct rpc_call *call)
 {
     if (call->carrier)

@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "grpc/health/v1/health.pb-c.h"
 #include "rpc/client_core.h"
+#include "rpc/identity_core.h"
 #include "rpc/status_details.h"
 
 #include <grpc/grpc_security.h>
@@ -59,7 +60,8 @@ static grpc_channel *create_channel(const struct rpc_client_options *options)
     };
     size_t count = sizeof args / sizeof *args - !options->service_config_json;
     grpc_channel_args all = {count, args};
-    grpc_channel_credentials *credentials = grpc_insecure_credentials_create();
+    grpc_channel_credentials *credentials =
+        identity_channel_credentials(options->identity, options->peer);
     grpc_channel *channel = grpc_channel_create(options->target, credentials, &all);
     grpc_channel_credentials_release(credentials);
     return channel;
@@ -71,6 +73,7 @@ struct rpc_client *rpc_client_new(const struct rpc_client_options *options)
     rpc_core_acquire();
     pthread_mutex_init(&client->lock, NULL);
     pthread_cond_init(&client->empty, NULL);
+    client->token = identity_token_for(options->identity, options->target);
     client->channel = create_channel(options);
     rpc_queue_init(&client->queue);
     rpc_queue_start(&client->queue, "rpc-client");
@@ -104,20 +107,26 @@ static gpr_timespec deadline_of(int64_t deadline_ms)
                         gpr_time_from_millis(deadline_ms, GPR_TIMESPAN));
 }
 
+static bool add_metadata(struct client_call *call, struct str key, struct str value)
+{
+    grpc_metadata *one = &call->metadata[call->metadata_count++];
+    one->key = rpc_slice_copy(key);
+    one->value = rpc_slice_copy(value);
+    return grpc_header_key_is_legal(one->key) &&
+           (grpc_is_binary_header(one->key) || grpc_header_nonbin_value_is_legal(one->value));
+}
+
 static bool copy_metadata(struct client_call *call, const struct rpc_call_options *options)
 {
+    struct str token = call->client->token;
     bool legal = true;
-    if (!options->metadata_count)
+    if (!options->metadata_count && !token.len)
         return true;
-    call->metadata_count = options->metadata_count;
-    call->metadata = xcalloc(options->metadata_count, sizeof *call->metadata);
-    for (size_t i = 0; i < options->metadata_count; i++) {
-        grpc_metadata *one = &call->metadata[i];
-        one->key = rpc_slice_copy(options->metadata[i].key);
-        one->value = rpc_slice_copy(options->metadata[i].value);
-        legal = legal && grpc_header_key_is_legal(one->key) &&
-                (grpc_is_binary_header(one->key) || grpc_header_nonbin_value_is_legal(one->value));
-    }
+    call->metadata = xcalloc(options->metadata_count + 1, sizeof *call->metadata);
+    for (size_t i = 0; i < options->metadata_count; i++)
+        legal &= add_metadata(call, options->metadata[i].key, options->metadata[i].value);
+    if (token.len)
+        legal &= add_metadata(call, IDENTITY_TOKEN_KEY, token);
     return legal;
 }
 

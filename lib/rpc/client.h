@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/str.h"
+#include "rpc/identity.h"
 #include "rpc/metadata.h"
 
 #include <protobuf-c/protobuf-c.h>
@@ -22,6 +23,9 @@ struct rpc_client_options {
     const char *target; /* "dns:///users:50051", "127.0.0.1:50051", "unix:/run/x.sock" */
     int64_t message_bytes_max;
     const char *service_config_json; /* NULL: none */
+    struct rpc_identity *identity;   /* by which we prove who we are, and whom we talk to; must
+                                        outlive the client. NULL: nobody, in plaintext */
+    const char *peer; /* whose certificate the server must show; NULL: any that is listed */
 };
 
 struct rpc_call_options {

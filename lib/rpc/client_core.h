@@ -24,6 +24,7 @@ struct client_call {
 
 struct rpc_client {
     grpc_channel *channel;
+    struct str token; /* sent with every call; empty: none. The identity's */
     struct rpc_queue queue;
     pthread_mutex_t lock;
     pthread_cond_t empty;

@@ -12,7 +12,9 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "rpc/authorise.h"
 #include "rpc/health.h"
+#include "rpc/identity_core.h"
 #include "rpc/listen.h"
 #include "rpc/reflection.h"
 #include "rpc/server_core.h"
@@ -38,7 +40,7 @@ enum {
 /* --- the method table --- */
 
 static void add_service(struct rpc_server *server, const struct rpc_service *service,
-                        struct server_budget *budget)
+                        struct server_budget *budget, enum admit admit)
 {
     size_t total = server->method_count + service->method_count;
     server->methods = xrealloc(server->methods, total * sizeof *server->methods);
@@ -51,6 +53,7 @@ static void add_service(struct rpc_server *server, const struct rpc_service *ser
             .path = xstrdup(buf_cstr(&path)),
             .service = service,
             .method = method,
+            .admit = admit,
             .run = method->stream  ? RUN_THREAD
                    : method->quick ? RUN_QUICK
                                    : RUN_POOL,
@@ -63,13 +66,14 @@ static void add_service(struct rpc_server *server, const struct rpc_service *ser
 static void build_methods(struct rpc_server *server, const struct rpc_server_options *options)
 {
     const struct rpc_service *reflection = reflection_services(server->reflection);
-    add_service(server, health_service(server->health), NULL);
+    add_service(server, health_service(server->health), NULL, ADMIT_EVERYBODY);
     server->methods[0].run = RUN_HERE;
     server->methods[1].run = RUN_WATCH;
     for (size_t i = 0; i < REFLECTION_SERVICES; i++)
-        add_service(server, &reflection[i], &server->side_streams);
+        add_service(server, &reflection[i], &server->side_streams, ADMIT_EVERYBODY);
     for (size_t i = 0; i < options->service_count; i++)
-        add_service(server, &options->services[i], &server->streams);
+        add_service(server, &options->services[i], &server->streams, ADMIT_BY_GUARD);
+    server_read_policies(server, options->descriptor_set);
 }
 
 /* --- the core's server --- */
@@ -103,7 +107,7 @@ static enum code bind_address(struct rpc_server *server, const char *address, st
     enum code code = listen_check(address, err);
     if (code != CODE_OK)
         return code;
-    grpc_server_credentials *credentials = grpc_insecure_server_credentials_create();
+    grpc_server_credentials *credentials = identity_server_credentials(server->identity);
     int port = grpc_server_add_http2_port(server->core, address, credentials);
     grpc_server_credentials_release(credentials);
     if (port == 0)
@@ -135,6 +139,8 @@ static struct rpc_server *server_new(const struct rpc_server_options *options)
     pthread_cond_init(&server->quiet, &monotonic);
     pthread_condattr_destroy(&monotonic);
     server->down_tag.run = on_down;
+    server->identity = options->identity;
+    server->guard = options->guard;
     server->streams.max = options->streams_max;
     server->side_streams.max = SIDE_STREAMS_MAX;
     server->health = health_new(options->services, options->service_count);
@@ -160,6 +166,7 @@ static void server_free(struct rpc_server *server)
     for (size_t i = 0; i < server->method_count; i++)
         xfree(server->methods[i].path);
     xfree(server->methods);
+    arena_clear(&server->arena);
     pthread_cond_destroy(&server->quiet);
     pthread_mutex_destroy(&server->lock);
     xfree(server);

@@ -1,13 +1,17 @@
 /*
  * A typed gRPC server over the gRPC C core: a table of methods, handlers in straight-line code on a
  * bounded pool of threads. It does once for all methods: arena, deadline, metadata, trace, access
- * log, error to status with rich details (google.rpc.Status in grpc-status-details-bin),
- * cancellation, overload (RESOURCE_EXHAUSTED at once), health, reflection and drain.
+ * log, audit log, authorisation (rpc/guard.h), error to status with rich details (google.rpc.Status
+ * in grpc-status-details-bin), cancellation, overload (RESOURCE_EXHAUSTED at once), health,
+ * reflection and drain.
  */
 #pragma once
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/str.h"
+#include "rpc/caller.h"
+#include "rpc/guard.h"
+#include "rpc/identity.h"
 
 #include <protobuf-c/protobuf-c.h>
 #include <stdbool.h>
@@ -50,7 +54,12 @@ struct rpc_server_options {
     const char *address; /* "127.0.0.1:50051", "unix:/run/x.sock"; port 0: any */
     const struct rpc_service *services;
     size_t service_count;
-    struct str descriptor_set; /* FileDescriptorSet for reflection; must outlive the server */
+    struct str descriptor_set; /* FileDescriptorSet, for policies and reflection; must outlive the
+                                  server */
+    struct rpc_identity *identity; /* must outlive the server. NULL: everybody may call everything,
+                                      in plaintext, which is for tests of other things */
+    struct rpc_guard guard;        /* with an identity: who may call what; what it points to must
+                                      outlive the server */
     int workers;       /* threads for unary handlers: as many may wait for something at once */
     int quick_workers; /* threads for quick ones; few threads stay awake under load, and each
                           wake-up costs more than such a handler. 0: they run on `workers` */
@@ -94,6 +103,12 @@ struct str rpc_call_metadata(const struct rpc_call *call, struct str key);
 
 /* The trace id of the W3C traceparent that came with the call: 32 hex digits, or an empty str. */
 struct str rpc_call_trace_id(const struct rpc_call *call);
+
+/* By whom the call is made; never NULL, good as long as the call. */
+const struct rpc_caller *rpc_call_caller(const struct rpc_call *call);
+
+/* What the call is about, for the audit log: the id of a user, of a key. Copied. */
+void rpc_call_about(struct rpc_call *call, struct str id);
 
 /* "ipv4:127.0.0.1:40000" or the like. */
 struct str rpc_call_peer(const struct rpc_call *call);

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "rpc/authorise.h"
 #include "rpc/health.h"
 #include "rpc/server_answer.h"
 #include "rpc/server_core.h"
@@ -107,6 +108,7 @@ void server_call_finish(struct rpc_call *call, const struct error *err,
     grpc_metadata *trailers = make_trailers(call, err, &trailer_count);
     grpc_slice text = rpc_slice_copy(str_of(err->text));
     server_call_log(call, err);
+    server_audit(call, err);
     if (!call->headers_sent)
         ops[count++].op = GRPC_OP_SEND_INITIAL_METADATA;
     if (response && err->code == CODE_OK) {
@@ -169,6 +171,19 @@ static void take_facts(struct rpc_call *call)
         trace_parse(parent, &call->trace);
 }
 
+/* False when the call was refused, and is gone. */
+static bool admit(struct rpc_call *call)
+{
+    struct error err;
+    error_clear(&err);
+    if (server_admit(call, &err) == CODE_OK)
+        return true;
+    server_call_trace(call);
+    server_call_finish(call, &err, NULL);
+    server_call_trace(NULL);
+    return false;
+}
+
 static void dispatch_to(struct worker_pool *pool, struct rpc_call *call)
 {
     if (!worker_pool_submit(pool, server_answer_run, call))
@@ -217,7 +232,8 @@ static void on_request(struct rpc_tag *tag, bool ok)
         call->method = server_find_method(server, rpc_slice_str(&call->details.method));
     take_facts(call);
     watch_close(call);
-    dispatch(call);
+    if (admit(call))
+        dispatch(call);
 }
 
 void server_post(struct rpc_server *server, const struct server_method *method)

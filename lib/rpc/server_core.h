@@ -30,6 +30,13 @@ enum run_where {
     RUN_WATCH,  /* health's Watch: events only */
 };
 
+/* Who may call a method. */
+enum admit {
+    ADMIT_BY_GUARD,  /* by policy and grants */
+    ADMIT_ANY_PEER,  /* whoever is known: a call stream, whose elements are looked at one by one */
+    ADMIT_EVERYBODY, /* health and reflection */
+};
+
 /* How many calls of a kind may be under way at once. */
 struct server_budget {
     int used, max; /* under the server's lock */
@@ -39,6 +46,8 @@ struct server_method {
     char *path; /* "/omnidata.user.v1.UserService/GetUser" */
     const struct rpc_service *service;
     const struct rpc_method *method;
+    struct rpc_policy policy; /* scopes in the server's arena */
+    enum admit admit;
     enum run_where run;
     void *registered;             /* the core's handle of a unary method */
     struct server_budget *budget; /* of a stream */
@@ -56,6 +65,9 @@ struct rpc_server {
     struct worker_pool *pool, *quick_pool; /* quick_pool NULL: `pool` serves both */
     struct health *health;
     struct reflection *reflection;
+    struct rpc_identity *identity; /* NULL: nobody is asked who he is */
+    struct rpc_guard guard;
+    struct arena arena; /* what lives as long as the server */
     pthread_mutex_t lock;
     pthread_cond_t quiet; /* `active` fell to 0, or `down` became true */
     size_t active;        /* calls that have come and are not gone */
@@ -82,6 +94,8 @@ struct rpc_call {
     struct arena arena;              /* the handler's */
     struct arena own; /* what must outlive a reset of the handler's: trailers, peer */
     struct trace trace;
+    struct rpc_caller caller; /* texts in `own`, the carrier's or the server's */
+    struct str about;         /* what the audit log says it was about */
     char *peer;
     struct call_trailer *trailers; /* the last one that was added */
     size_t trailer_count;

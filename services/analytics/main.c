@@ -19,7 +19,8 @@
 enum { MESSAGE_BYTES = 4 << 20, HELD_MAX = 20000, SEGMENTS_MAX = 12 };
 
 struct settings {
-    const char *listen, *data_dir, *queue, *ledger, *archive, *log_level;
+    const char *listen, *data_dir, *queue, *ledger, *archive, *access, *log_level;
+    struct rpc_identity_options identity;
     int64_t segment_age_ms, segment_bytes, lease_ms, queue_bytes, ledger_retention_ms;
     int64_t trends_retention_ms, search_callers, compression, workers, calls_waiting, streams;
     int64_t retry_ms, grace_ms;
@@ -64,6 +65,10 @@ static const struct config_item ITEMS[] = {
             "calls that may wait for a thread; beyond, RESOURCE_EXHAUSTED"),
     SETTING("listeners", CONFIG_INT, streams, "64", "1", "4096", NULL,
             "callers that may follow TailEvents at once"),
+    RPC_IDENTITY_SETTINGS(struct settings, identity),
+    SETTING("access", CONFIG_CHOICE, access, "policy", NULL, NULL, "policy|open",
+            "policy: clients need keys and sign-in as the API's options say; open: for a gateway that"
+            " asks nobody"),
     SETTING("log-level", CONFIG_CHOICE, log_level, "info", NULL, NULL, "debug|info|warn|error",
             "the least level that is logged"),
     SETTING("grace", CONFIG_DURATION, grace_ms, "10s", "0ms", "10m", NULL,
@@ -77,6 +82,7 @@ static const struct config_program PROGRAM = {
 /* All that runs, in the order it starts. */
 struct program {
     struct settings settings;
+    struct rpc_identity *identity;
     struct queue *queue;
     struct ledger *ledger;
     struct archive *archive;
@@ -86,6 +92,15 @@ struct program {
     struct rpc_service table;
     struct rpc_server *server;
 };
+
+static enum code open_identity(struct program *program, struct error *err)
+{
+    struct rpc_identity_options options = program->settings.identity;
+    options.name = "analytics";
+    if (rpc_identity_open(&options, &program->identity, err) != CODE_OK)
+        return err->code;
+    return rpc_identity_check_listen(program->identity, program->settings.listen, "--listen", err);
+}
 
 static enum code open_backends(struct program *program, struct error *err)
 {
@@ -161,6 +176,11 @@ static enum code start_server(struct program *program, struct error *err)
         .services = &program->table,
         .service_count = 1,
         .descriptor_set = proto_builtin_set(),
+        .identity = program->identity,
+        .guard = {.gateway = "gateway",
+                  .grants = SERVICE_GRANTS,
+                  .grant_count = SERVICE_GRANT_COUNT,
+                  .open = str_eq(str_of(s->access), STR("open"))},
         .workers = (int)s->workers,
         .queue_max = (int)s->calls_waiting,
         .streams_max = (int)s->streams,
@@ -184,6 +204,7 @@ static void stop(struct program *program)
     archive_free(program->archive);
     ledger_free(program->ledger);
     queue_free(program->queue);
+    rpc_identity_free(program->identity);
     if (program->server)
         log_info("stopped", LOG_B("clean", clean));
 }
@@ -199,8 +220,8 @@ int main(int argc, char **argv)
     program_block_signals();
     umask(077);
     if (program_make_directory("data-dir", program.settings.data_dir, &err) != CODE_OK ||
-        open_backends(&program, &err) != CODE_OK || start_consumer(&program, &err) != CODE_OK ||
-        start_server(&program, &err) != CODE_OK) {
+        open_identity(&program, &err) != CODE_OK || open_backends(&program, &err) != CODE_OK ||
+        start_consumer(&program, &err) != CODE_OK || start_server(&program, &err) != CODE_OK) {
         fprintf(stderr, "%s: %s\n", PROGRAM.name, err.text);
         stop(&program);
         return 2;

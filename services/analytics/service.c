@@ -159,6 +159,13 @@ static const struct rpc_method METHODS[] = {
      .server_streams = true},
 };
 
+/* Events come from the user service; the operator looks. */
+const struct rpc_grant SERVICE_GRANTS[] = {
+    {"user", "/omnidata.analytics.v1.AnalyticsService/RecordEvents", NULL},
+    {"operator", "/", NULL},
+};
+const size_t SERVICE_GRANT_COUNT = sizeof SERVICE_GRANTS / sizeof *SERVICE_GRANTS;
+
 struct rpc_service service_table(struct service *service)
 {
     return (struct rpc_service){"omnidata.analytics.v1.AnalyticsService", METHODS,

@@ -18,6 +18,10 @@ struct service {
     uint32_t callers_min; /* a text from fewer callers is not published */
 };
 
+/* What peers may call by themselves; clients of a gateway are held to the protos' policies. */
+extern const struct rpc_grant SERVICE_GRANTS[];
+extern const size_t SERVICE_GRANT_COUNT;
+
 /* The method table; `service` must outlive the server. */
 struct rpc_service service_table(struct service *service);
 

@@ -24,7 +24,8 @@
 enum { WRITES_WAITING_MAX = 4096, STREAMS_MAX = 64, MESSAGE_BYTES = 4 << 20 };
 
 struct settings {
-    const char *listen, *data_dir, *user_store, *events, *log_level;
+    const char *listen, *data_dir, *user_store, *events, *access, *log_level;
+    struct rpc_identity_options identity;
     int64_t grace_ms, workers, calls_waiting, readers, store_bytes, outbox_bytes, read_events;
 };
 
@@ -42,6 +43,10 @@ static const struct config_item ITEMS[] = {
             "sqlite:PATH, or sqlite: for users.db in data-dir"),
     SETTING("events", CONFIG_TEXT, events, "grpc://127.0.0.1:50052", NULL, NULL, NULL,
             "where events go: grpc://HOST:PORT, or none: to keep them in the outbox"),
+    RPC_IDENTITY_SETTINGS(struct settings, identity),
+    SETTING("access", CONFIG_CHOICE, access, "policy", NULL, NULL, "policy|open",
+            "policy: clients need keys and sign-in as the API's options say; open: for a gateway that"
+            " asks nobody"),
     SETTING("log-level", CONFIG_CHOICE, log_level, "info", NULL, NULL, "debug|info|warn|error",
             "the least level that is logged"),
     SETTING("grace", CONFIG_DURATION, grace_ms, "10s", "0ms", "10m", NULL,
@@ -66,6 +71,7 @@ static const struct config_program PROGRAM = {"omni-user", "the user directory, 
 /* All that runs, in the order it starts. */
 struct program {
     struct settings settings;
+    struct rpc_identity *identity;
     struct store *store;
     struct page_tokens *tokens;
     struct relay_sender *sender;
@@ -104,6 +110,16 @@ static enum code open_tokens(struct program *program, struct error *err)
     return CODE_OK;
 }
 
+static enum code open_identity(struct program *program, struct error *err)
+{
+    struct rpc_identity_options options = program->settings.identity;
+    options.name = "user";
+    options.calls = !str_eq(str_of(program->settings.events), STR("none:"));
+    if (rpc_identity_open(&options, &program->identity, err) != CODE_OK)
+        return err->code;
+    return rpc_identity_check_listen(program->identity, program->settings.listen, "--listen", err);
+}
+
 static enum code start_relay(struct program *program, struct error *err)
 {
     struct str events = str_of(program->settings.events);
@@ -113,7 +129,10 @@ static enum code start_relay(struct program *program, struct error *err)
         return error_set(
             err, CODE_INVALID_ARGUMENT, NULL,
             "--events: \"%s\" is not grpc://HOST:PORT or none:", program->settings.events);
-    program->sender = relay_sender_grpc(program->settings.events + 7);
+    const char *target = program->settings.events + 7;
+    if (rpc_identity_check_target(program->identity, target, "--events", err) != CODE_OK)
+        return err->code;
+    program->sender = relay_sender_grpc(target, program->identity);
     program->relay = relay_new(&(struct relay_options){
         .store = program->store,
         .sender = program->sender,
@@ -151,6 +170,11 @@ static enum code start_server(struct program *program, struct error *err)
         .services = program->tables,
         .service_count = SERVICE_COUNT,
         .descriptor_set = proto_builtin_set(),
+        .identity = program->identity,
+        .guard = {.gateway = "gateway",
+                  .grants = SERVICE_GRANTS,
+                  .grant_count = SERVICE_GRANT_COUNT,
+                  .open = str_eq(str_of(program->settings.access), STR("open"))},
         .workers = (int)program->settings.workers,
         .quick_workers = (int)program->settings.readers,
         .queue_max = (int)program->settings.calls_waiting,
@@ -176,6 +200,7 @@ static void stop(struct program *program)
         program->sender->free(program->sender);
     page_tokens_free(program->tokens);
     store_free(program->store);
+    rpc_identity_free(program->identity);
     if (program->server)
         log_info("stopped", LOG_B("clean", clean));
 }
@@ -192,7 +217,8 @@ int main(int argc, char **argv)
     umask(077);
     mallopt(M_ARENA_MAX, 4); /* 64 threads that mostly wait need no heap each */
     if (program_make_directory("data-dir", program.settings.data_dir, &err) != CODE_OK ||
-        open_store(&program, &err) != CODE_OK || open_tokens(&program, &err) != CODE_OK ||
+        open_identity(&program, &err) != CODE_OK || open_store(&program, &err) != CODE_OK ||
+        open_tokens(&program, &err) != CODE_OK ||
         start_relay(&program, &err) != CODE_OK || start_emitter(&program, &err) != CODE_OK ||
         start_server(&program, &err) != CODE_OK) {
         fprintf(stderr, "%s: %s\n", PROGRAM.name, err.text);

@@ -44,5 +44,7 @@ struct relay *relay_new_idle(const struct relay_options *options);
 /* One call at most. Milliseconds to wait before the next step: 0 none, -1 until relay_wake. */
 int64_t relay_step(struct relay *relay);
 
-/* The gRPC sender: calls RecordEvents at `target` ("127.0.0.1:50052", "dns:///host:port"). */
-struct relay_sender *relay_sender_grpc(const char *target);
+/* The gRPC sender: calls RecordEvents at `target` ("127.0.0.1:50052", "dns:///host:port"), by this
+ * identity (may be NULL), which must outlive it. */
+struct rpc_identity;
+struct relay_sender *relay_sender_grpc(const char *target, struct rpc_identity *identity);

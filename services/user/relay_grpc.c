@@ -33,12 +33,15 @@ static void free_sender(struct relay_sender *base)
     xfree(sender);
 }
 
-struct relay_sender *relay_sender_grpc(const char *target)
+struct relay_sender *relay_sender_grpc(const char *target, struct rpc_identity *identity)
 {
     struct grpc_sender *sender = xcalloc(1, sizeof *sender);
     sender->base.send = send_request;
     sender->base.free = free_sender;
-    sender->client = rpc_client_new(
-        &(struct rpc_client_options){.target = target, .message_bytes_max = MESSAGE_BYTES_MAX});
+    sender->client =
+        rpc_client_new(&(struct rpc_client_options){.target = target,
+                                                    .message_bytes_max = MESSAGE_BYTES_MAX,
+                                                    .identity = identity,
+                                                    .peer = "analytics"});
     return &sender->base;
 }

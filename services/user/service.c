@@ -121,6 +121,14 @@ static const struct rpc_method EVENT_METHODS[] = {
          omnidata__event__v1__get_emitted_response, service_get_emitted),
 };
 
+/* The operator imports, exports and looks; gateways learn keys and quotas from here. */
+const struct rpc_grant SERVICE_GRANTS[] = {
+    {"operator", "/", SERVICE_SCOPE_ADMIN},
+    {"gateway", "/omnidata.access.v1.AccessService/WatchSnapshot", NULL},
+    {"gateway", "/omnidata.access.v1.AccessService/LeaseQuota", NULL},
+};
+const size_t SERVICE_GRANT_COUNT = sizeof SERVICE_GRANTS / sizeof *SERVICE_GRANTS;
+
 void service_tables(struct service *service, struct rpc_service tables[SERVICE_COUNT])
 {
     tables[0] = (struct rpc_service){"omnidata.user.v1.UserService", USER_METHODS,

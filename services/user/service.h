@@ -16,6 +16,10 @@ struct service {
     const struct clock *clock;
 };
 
+/* What peers may call by themselves; clients of a gateway are held to the protos' policies. */
+extern const struct rpc_grant SERVICE_GRANTS[];
+extern const size_t SERVICE_GRANT_COUNT;
+
 /* The services' tables, with `service` as their context; it outlives the server. */
 enum { SERVICE_COUNT = 2 };
 void service_tables(struct service *service, struct rpc_service tables[SERVICE_COUNT]);

@@ -11,6 +11,9 @@
 #include "omnidata/event/v1/source.pb-c.h"
 #include "omnidata/user/v1/user.pb-c.h"
 
+/* Who holds it may change what is not his, and administrates keys and plans. */
+#define SERVICE_SCOPE_ADMIN "admin"
+
 /* The call's tenant and what is left of its time. */
 struct store_call service_store_call(const struct rpc_call *call);
 
