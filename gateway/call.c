@@ -2,6 +2,7 @@
  * The upstream call. What the caller sent as gRPC metadata or as an identity is not passed on: only
  * what the gateway itself knows is.
  */
+#include "gateway/hand_over.h"
 #include "gateway/request.h"
 
 static void done(void *argument, const struct rpc_result *result)
@@ -21,15 +22,12 @@ enum stage_result stage_call(struct request *request)
 {
     const struct route *route = request->match.route;
     const struct endpoint *endpoint = route->user;
-    const struct rpc_metadata metadata[] = {
-        {STR("traceparent"), str_of(request->traceparent)},
-        {STR("x-request-id"), str_of(request->id)},
-    };
+    struct rpc_metadata metadata[REQUEST_METADATA_MAX];
     struct rpc_call_options options = {
         .method = route->method->full_path,
         .deadline_ms = request->gateway->options.deadline_ms,
         .metadata = metadata,
-        .metadata_count = sizeof metadata / sizeof *metadata,
+        .metadata_count = hand_over(request, metadata),
     };
     if (route->method->server_streams)
         return stream_call(request, &options);

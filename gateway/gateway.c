@@ -267,8 +267,8 @@ enum code gateway_start(const struct gateway_options *options, struct gateway **
     if (code == CODE_OK)
         code = schema_load(options->descriptor_set, &gateway->schema, err);
     if (code == CODE_OK)
-        code =
-            upstreams_new(options->upstreams, options->message_bytes_max, &gateway->upstreams, err);
+        code = upstreams_new(options->upstreams, options->message_bytes_max, options->identity,
+                             &gateway->upstreams, err);
     if (code == CODE_OK)
         code = add_routes(gateway, err);
     if (code == CODE_OK)

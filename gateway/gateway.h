@@ -7,6 +7,7 @@
 #include "gateway/access_log.h"
 #include "gateway/status.h"
 #include "http/server.h"
+#include "rpc/identity.h"
 
 struct gateway;
 
@@ -35,6 +36,7 @@ struct gateway_options {
     struct str page_origins;   /* origin,…: where pages may send requests to */
     struct str descriptor_set; /* an encoded FileDescriptorSet */
     enum status_shape shape;
+    struct rpc_identity *identity; /* who we are to the upstreams; NULL: nobody. Outlives us */
     struct access_log *access_log; /* may be NULL; must outlive the gateway */
 };
 

@@ -17,6 +17,7 @@
 struct settings {
     const char *listen, *upstreams, *frontend_dir, *cors_origins, *descriptor_set;
     const char *page_config, *page_origins;
+    struct rpc_identity_options identity;
     const char *access, *access_log, *error_shape, *log_level, *unknown_fields;
     int64_t threads, deadline, stream_deadline, heartbeat, health_poll, linger, grace;
     int64_t header_bytes, target_bytes, body_bytes, response_bytes, stream_buffer, json_depth;
@@ -33,6 +34,7 @@ static const struct config_item ITEMS[] = {
      0, 0, 0, "prefix=target,... : who answers for which services; the longest prefix wins"},
     {"access", CONFIG_CHOICE, AT(access), "open", 0, 0, "policy|open",
      "policy: keys and sign-in as the API's options say; open: nobody is asked"},
+    RPC_IDENTITY_SETTINGS(struct settings, identity),
     {"frontend-dir", CONFIG_TEXT, AT(frontend_dir), "", 0, 0, 0,
      "folder of files to serve at /; empty: none"},
     {"page-config", CONFIG_TEXT, AT(page_config), "", 0, 0, 0,
@@ -175,6 +177,12 @@ int main(int argc, char **argv)
         buf_clear(&descriptors);
         return refuse(&err);
     }
+    settings.identity.name = "gateway";
+    settings.identity.calls = true;
+    if (rpc_identity_open(&settings.identity, &options.identity, &err) != CODE_OK) {
+        buf_clear(&descriptors);
+        return refuse(&err);
+    }
     if (strcmp(settings.access_log, "off") != 0)
         options.access_log = access_log_new(
             strcmp(settings.access_log, "stdout") == 0 ? STDOUT_FILENO : STDERR_FILENO,
@@ -188,5 +196,6 @@ int main(int argc, char **argv)
         log_info("stopped", LOG_B("clean", clean));
     }
     access_log_free(options.access_log);
+    rpc_identity_free(options.identity);
     return started ? 0 : refuse(&err);
 }

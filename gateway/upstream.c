@@ -29,6 +29,8 @@ struct upstreams {
     pthread_t watcher;
     bool watching;
     int64_t poll_ms;
+    int64_t message_bytes_max;
+    struct rpc_identity *identity;
     pthread_mutex_t lock; /* for `stop` */
     pthread_cond_t wake;
     bool stop;
@@ -44,22 +46,40 @@ static char *copy(struct str text)
     return made;
 }
 
-static struct target *target_of(struct upstreams *upstreams, struct str address,
-                                int64_t message_bytes_max)
+static struct target *target_of(struct upstreams *upstreams, struct str address)
 {
+    int64_t message_bytes_max = upstreams->message_bytes_max;
     for (size_t i = 0; i < upstreams->target_count; i++)
         if (str_eq(str_of(upstreams->targets[i].address), address))
             return &upstreams->targets[i];
     struct target *target = &upstreams->targets[upstreams->target_count++];
     target->address = copy(address);
     struct rpc_client_options options = {.target = target->address,
-                                         .message_bytes_max = message_bytes_max};
+                                         .message_bytes_max = message_bytes_max,
+                                         .identity = upstreams->identity};
     target->upstream.client = rpc_client_new(&options);
     buf_init(&target->upstream.scratch, (size_t)message_bytes_max * 8);
     return target;
 }
 
-enum code upstreams_new(struct str mapping, int64_t message_bytes_max, struct upstreams **upstreams,
+/* One piece of the mapping: prefix=target. */
+static enum code add_mapping(struct upstreams *upstreams, struct str piece, struct error *err)
+{
+    ptrdiff_t equals = str_find(piece, '=');
+    if (equals < 1 || (size_t)equals + 1 == piece.len || upstreams->mapping_count == UPSTREAMS_MAX)
+        return error_set(err, CODE_FAILED_PRECONDITION, "INVALID_SETTING",
+                         "--upstreams: '%.*s' is not prefix=target, or there are more than %d",
+                         STR_ARG(piece), UPSTREAMS_MAX);
+    struct target *target = target_of(upstreams, str_from(piece, (size_t)equals + 1));
+    upstreams->mappings[upstreams->mapping_count++] =
+        (struct mapping){copy((struct str){piece.ptr, (size_t)equals}), target};
+    if (!upstreams->identity)
+        return CODE_OK;
+    return rpc_identity_check_target(upstreams->identity, target->address, "--upstreams", err);
+}
+
+enum code upstreams_new(struct str mapping, int64_t message_bytes_max,
+                        struct rpc_identity *identity, struct upstreams **upstreams,
                         struct error *err)
 {
     struct upstreams *made = xcalloc(1, sizeof *made);
@@ -70,22 +90,14 @@ enum code upstreams_new(struct str mapping, int64_t message_bytes_max, struct up
     pthread_mutex_init(&made->lock, NULL);
     pthread_cond_init(&made->wake, &monotonic);
     pthread_condattr_destroy(&monotonic);
+    made->message_bytes_max = message_bytes_max;
+    made->identity = identity;
+    *upstreams = NULL;
     while (str_next(&rest, ',', &piece)) {
-        piece = str_trim(piece);
-        ptrdiff_t equals = str_find(piece, '=');
-        if (equals < 1 || (size_t)equals + 1 == piece.len || made->mapping_count == UPSTREAMS_MAX) {
-            error_set(err, CODE_FAILED_PRECONDITION, "INVALID_SETTING",
-                      "--upstreams: '%.*s' is not prefix=target, or there are more than %d",
-                      STR_ARG(piece), UPSTREAMS_MAX);
+        if (add_mapping(made, str_trim(piece), err) != CODE_OK) {
             upstreams_free(made);
-            *upstreams = NULL;
             return err->code;
         }
-        struct str address = str_from(piece, (size_t)equals + 1);
-        made->mappings[made->mapping_count++] = (struct mapping){
-            copy((struct str){piece.ptr, (size_t)equals}),
-            target_of(made, address, message_bytes_max),
-        };
     }
     *upstreams = made;
     return CODE_OK;

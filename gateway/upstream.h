@@ -15,8 +15,10 @@ struct upstream {
     struct buf scratch; /* of the client's completion thread */
 };
 
-/* FAILED_PRECONDITION naming the part of the text that cannot be read. */
-enum code upstreams_new(struct str mapping, int64_t message_bytes_max, struct upstreams **upstreams,
+/* FAILED_PRECONDITION naming the part of the text that cannot be read. `identity` is what we prove
+ * ourselves with (NULL: nothing) and must outlive the result. */
+enum code upstreams_new(struct str mapping, int64_t message_bytes_max,
+                        struct rpc_identity *identity, struct upstreams **upstreams,
                         struct error *err) MUST_CHECK;
 
 /* Starts asking for health every `poll_ms`. */

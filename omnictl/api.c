@@ -32,11 +32,24 @@ volatile sig_atomic_t *api_catch_signals(void)
     return &signals_seen;
 }
 
-struct rpc_client *api_connect(const char *address)
+static struct rpc_client *client_of(const char *address, const char *peer,
+                                    struct rpc_identity *identity)
 {
     const struct rpc_client_options options = {.target = address,
-                                               .message_bytes_max = MESSAGE_BYTES_MAX};
+                                               .message_bytes_max = MESSAGE_BYTES_MAX,
+                                               .identity = identity,
+                                               .peer = peer};
     return rpc_client_new(&options);
+}
+
+struct rpc_client *api_connect_users(const struct command_globals *globals)
+{
+    return client_of(globals->users, "user", globals->identity);
+}
+
+struct rpc_client *api_connect_analytics(const struct command_globals *globals)
+{
+    return client_of(globals->analytics, "analytics", globals->identity);
 }
 
 bool api_retryable(enum code code)

@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/str.h"
+#include "omnictl/command.h"
 #include "rpc/client.h"
 
 #include <signal.h>
@@ -18,8 +19,9 @@
 #define API_GET_SERIES STR("/omnidata.analytics.v1.AnalyticsService/QueryTimeSeries")
 #define API_TOP_SEARCHES STR("/omnidata.analytics.v1.AnalyticsService/TopSearches")
 
-/* `address`: host:port, dns:///name:port or unix:path. Connecting happens in the background. */
-struct rpc_client *api_connect(const char *address);
+/* Clients of the two services, as the operator. Connecting happens in the background. */
+struct rpc_client *api_connect_users(const struct command_globals *globals);
+struct rpc_client *api_connect_analytics(const struct command_globals *globals);
 
 /* True for what may be gone at the next attempt: UNAVAILABLE, RESOURCE_EXHAUSTED,
  * DEADLINE_EXCEEDED. */

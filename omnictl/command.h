@@ -5,6 +5,7 @@
 #pragma once
 #include "base/buf.h"
 #include "base/config.h"
+#include "rpc/identity.h"
 
 #include <stddef.h>
 
@@ -21,6 +22,8 @@ enum command_exit {
 struct command_globals {
     const char *users;     /* address of the user service */
     const char *analytics; /* address of the analytics service */
+    struct rpc_identity_options identity_options;
+    struct rpc_identity *identity; /* what we prove ourselves with, for commands that call */
 };
 
 struct command_call {
@@ -39,6 +42,7 @@ struct command {
     size_t item_count;
     size_t settings_size;
     size_t arguments_min, arguments_max;
+    bool calls; /* the services: the peer options are looked at before it runs */
     int (*run)(const struct command_call *call); /* an enum command_exit */
 };
 

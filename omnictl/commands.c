@@ -29,6 +29,7 @@ static const struct config_item GLOBAL_ITEMS[] = {
      .offset = offsetof(struct command_globals, analytics),
      .default_text = "127.0.0.1:50052",
      .help = "address of the analytics service"},
+    RPC_IDENTITY_SETTINGS(struct command_globals, identity_options),
 };
 static const struct config_program GLOBALS = {"omnictl", "", GLOBAL_ITEMS,
                                               sizeof GLOBAL_ITEMS / sizeof *GLOBAL_ITEMS};
@@ -166,6 +167,23 @@ static void check_arguments(const struct command *command, const struct options 
         buf_addf(problems, "%s: one argument too many\n", options->arguments[i]);
 }
 
+/* Who we are, and that it goes to these addresses. */
+static bool open_identity(const struct command *command, struct command_globals *globals)
+{
+    struct error err = {0};
+    globals->identity_options.name = "operator";
+    globals->identity_options.calls = true;
+    if (!command->calls)
+        return true;
+    if (rpc_identity_open(&globals->identity_options, &globals->identity, &err) == CODE_OK &&
+        rpc_identity_check_target(globals->identity, globals->users, "--users", &err) == CODE_OK &&
+        rpc_identity_check_target(globals->identity, globals->analytics, "--analytics", &err) ==
+            CODE_OK)
+        return true;
+    command_refuse(command, "%s", err.text);
+    return false;
+}
+
 static int run_command(const struct command *command, int argc, char *const *argv)
 {
     const struct config_program own = {command->name, "", command->items, command->item_count};
@@ -194,8 +212,10 @@ static int run_command(const struct command *command, int argc, char *const *arg
     }
     const struct command_call call = {&globals, settings, options.arguments,
                                       options.argument_count};
-    result = command->run(&call);
+    if (open_identity(command, &globals))
+        result = command->run(&call);
 out:
+    rpc_identity_free(globals.identity);
     buf_clear(&problems);
     options_clear(&options);
     xfree(settings);
@@ -209,8 +229,9 @@ static int find_name(int argc, char *const *argv)
         struct str word = str_of(argv[i]);
         if (!str_starts(word, STR("-")))
             return i;
-        if (str_eq(word, STR("--users")) || str_eq(word, STR("--analytics")))
-            i++;
+        for (size_t k = 0; k < GLOBALS.count; k++)
+            if (str_eq(str_from(word, 2), str_of(GLOBAL_ITEMS[k].name)))
+                i++; /* its value is the next word */
     }
     return 0;
 }

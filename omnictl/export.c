@@ -241,7 +241,7 @@ static int run(const struct command_call *call)
         command_refuse(&COMMAND_EXPORT, "temporary file: %s", strerror(errno));
         goto out;
     }
-    export->client = api_connect(call->globals->users);
+    export->client = api_connect_users(call->globals);
     progress_begin(&export->progress, "exporting", 0);
     enum code code = read_pages(export, settings->patience_ms, signals, &err);
     bool from_service = code != CODE_OK;
@@ -284,5 +284,6 @@ const struct command COMMAND_EXPORT = {
     .settings_size = sizeof(struct settings),
     .arguments_min = 0,
     .arguments_max = 1,
+    .calls = true,
     .run = run,
 };

@@ -289,7 +289,7 @@ static bool prepare(struct import *import, const char *path)
 static int run(const struct command_call *call)
 {
     struct import import = {.settings = call->settings, .name = call->arguments[0]};
-    const struct sender_options options = {.address = call->globals->users,
+    const struct sender_options options = {.globals = call->globals,
                                            .parallel = (size_t)import.settings->parallel,
                                            .patience_ms = import.settings->patience_ms,
                                            .deadline_ms = CALL_DEADLINE_MS};
@@ -311,7 +311,7 @@ static int run(const struct command_call *call)
                      (unsigned long long)before);
     if (save(&import)) { /* before the first call: what cannot be kept is not begun */
         import.sender = sender_new(&options, finish_record, &import);
-        result = work(&import, options.address, signals);
+        result = work(&import, call->globals->users, signals);
     }
 out:
     sender_free(import.sender);
@@ -386,5 +386,6 @@ const struct command COMMAND_IMPORT = {
     .settings_size = sizeof(struct settings),
     .arguments_min = 1,
     .arguments_max = 1,
+    .calls = true,
     .run = run,
 };

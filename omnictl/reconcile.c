@@ -188,8 +188,8 @@ static int run(const struct command_call *call)
     if (reconcile.to_s && reconcile.to_s <= reconcile.from_s)
         return command_refuse(&COMMAND_RECONCILE, "--to must be later than --from");
     const volatile sig_atomic_t *signals = api_catch_signals();
-    reconcile.users = api_connect(call->globals->users);
-    reconcile.analytics = api_connect(call->globals->analytics);
+    reconcile.users = api_connect_users(call->globals);
+    reconcile.analytics = api_connect_analytics(call->globals);
     int result = look(&reconcile, signals);
     if (result == COMMAND_OK || result == COMMAND_FAILED) {
         buf_init(&out, TEXT_BYTES_MAX);
@@ -249,5 +249,6 @@ const struct command COMMAND_RECONCILE = {
     .settings_size = sizeof(struct settings),
     .arguments_min = 0,
     .arguments_max = 0,
+    .calls = true,
     .run = run,
 };

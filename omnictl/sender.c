@@ -70,7 +70,7 @@ struct sender *sender_new(const struct sender_options *options, sender_done_fn d
 {
     struct sender *sender = xcalloc(1, sizeof *sender);
     sender->options = *options;
-    sender->client = api_connect(options->address);
+    sender->client = api_connect_users(options->globals);
     sender->done = done;
     sender->argument = argument;
     sender->window = options->parallel;

@@ -9,6 +9,7 @@
 #pragma once
 #include "base/error.h"
 #include "base/str.h"
+#include "omnictl/command.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,10 +18,10 @@
 struct sender;
 
 struct sender_options {
-    const char *address;
-    size_t parallel;     /* calls under way at once, at most */
-    int64_t patience_ms; /* how long the service may answer nothing for good */
-    int64_t deadline_ms; /* of a call */
+    const struct command_globals *globals; /* where the user service is, and who we are */
+    size_t parallel;                       /* calls under way at once, at most */
+    int64_t patience_ms;                   /* how long the service may answer nothing for good */
+    int64_t deadline_ms;                   /* of a call */
 };
 
 /* A record's end: `err` NULL when the user was created. */

@@ -313,8 +313,8 @@ static int run(const struct command_call *call)
         top->answers[i].top = top;
         buf_init(&top->answers[i].bytes, ANSWER_BYTES_MAX);
     }
-    top->users = api_connect(call->globals->users);
-    top->analytics = api_connect(call->globals->analytics);
+    top->users = api_connect_users(call->globals);
+    top->analytics = api_connect_analytics(call->globals);
     bool drawn = !settings->once && !settings->json && terminal_open();
     int result = watch(top, drawn, signals);
     terminal_close();
@@ -360,5 +360,6 @@ const struct command COMMAND_TOP = {
     .settings_size = sizeof(struct settings),
     .arguments_min = 0,
     .arguments_max = 0,
+    .calls = true,
     .run = run,
 };

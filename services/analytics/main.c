@@ -66,9 +66,10 @@ static const struct config_item ITEMS[] = {
     SETTING("listeners", CONFIG_INT, streams, "64", "1", "4096", NULL,
             "callers that may follow TailEvents at once"),
     RPC_IDENTITY_SETTINGS(struct settings, identity),
-    SETTING("access", CONFIG_CHOICE, access, "policy", NULL, NULL, "policy|open",
-            "policy: clients need keys and sign-in as the API's options say; open: for a gateway that"
-            " asks nobody"),
+    SETTING(
+        "access", CONFIG_CHOICE, access, "policy", NULL, NULL, "policy|open",
+        "policy: clients need keys and sign-in as the API's options say; open: for a gateway that"
+        " asks nobody"),
     SETTING("log-level", CONFIG_CHOICE, log_level, "info", NULL, NULL, "debug|info|warn|error",
             "the least level that is logged"),
     SETTING("grace", CONFIG_DURATION, grace_ms, "10s", "0ms", "10m", NULL,

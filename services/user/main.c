@@ -44,9 +44,10 @@ static const struct config_item ITEMS[] = {
     SETTING("events", CONFIG_TEXT, events, "grpc://127.0.0.1:50052", NULL, NULL, NULL,
             "where events go: grpc://HOST:PORT, or none: to keep them in the outbox"),
     RPC_IDENTITY_SETTINGS(struct settings, identity),
-    SETTING("access", CONFIG_CHOICE, access, "policy", NULL, NULL, "policy|open",
-            "policy: clients need keys and sign-in as the API's options say; open: for a gateway that"
-            " asks nobody"),
+    SETTING(
+        "access", CONFIG_CHOICE, access, "policy", NULL, NULL, "policy|open",
+        "policy: clients need keys and sign-in as the API's options say; open: for a gateway that"
+        " asks nobody"),
     SETTING("log-level", CONFIG_CHOICE, log_level, "info", NULL, NULL, "debug|info|warn|error",
             "the least level that is logged"),
     SETTING("grace", CONFIG_DURATION, grace_ms, "10s", "0ms", "10m", NULL,
@@ -218,9 +219,8 @@ int main(int argc, char **argv)
     mallopt(M_ARENA_MAX, 4); /* 64 threads that mostly wait need no heap each */
     if (program_make_directory("data-dir", program.settings.data_dir, &err) != CODE_OK ||
         open_identity(&program, &err) != CODE_OK || open_store(&program, &err) != CODE_OK ||
-        open_tokens(&program, &err) != CODE_OK ||
-        start_relay(&program, &err) != CODE_OK || start_emitter(&program, &err) != CODE_OK ||
-        start_server(&program, &err) != CODE_OK) {
+        open_tokens(&program, &err) != CODE_OK || start_relay(&program, &err) != CODE_OK ||
+        start_emitter(&program, &err) != CODE_OK || start_server(&program, &err) != CODE_OK) {
         fprintf(stderr, "%s: %s\n", PROGRAM.name, err.text);
         stop(&program);
         return 2;

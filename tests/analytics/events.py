@@ -6,13 +6,13 @@ import os
 import time
 import uuid
 
-import grpc
 import zstandard
 from google.protobuf import timestamp_pb2
 
 from omnidata.analytics.v1 import analytics_pb2 as api
 from omnidata.analytics.v1 import analytics_pb2_grpc
 from omnidata.event.v1 import event_pb2 as ev
+from support import trust
 
 HOUR = 3600
 
@@ -52,7 +52,7 @@ def batch(events, hour=None, batch_id=None):
 
 class Client:
     def __init__(self, program):
-        self.channel = grpc.insecure_channel(program.address)
+        self.channel = trust.channel(program.address)
         self.stub = analytics_pb2_grpc.AnalyticsServiceStub(self.channel)
 
     def record(self, *batches, timeout=10):

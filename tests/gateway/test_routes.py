@@ -1,12 +1,15 @@
 """Every route of the contracts, through the real gateway: what arrives upstream, what comes back."""
+import base64
 import datetime
 import json
 
 import pytest
 from google.protobuf import field_mask_pb2, timestamp_pb2
 from omnidata.analytics.v1 import analytics_pb2
+from omnidata.api.v1.caller_pb2 import Caller
 from omnidata.event.v1 import event_pb2
 from omnidata.user.v1 import user_pb2
+from support import trust
 
 TIME = timestamp_pb2.Timestamp(seconds=1767225600, nanos=500_000_000)
 
@@ -150,13 +153,18 @@ def test_ids_and_traces(http, upstream):
     trace = "0af7651916cd43dd8448eb211c80319c"
     answer = http.get("/v1/users/x", headers={
         "X-Request-Id": "my-id.1", "traceparent": f"00-{trace}-b7ad6b7169203331-01",
-        "grpc-timeout": "1n", "omni-caller": "admin", "grpc-trace-bin": "AAAA"})
+        "grpc-timeout": "1n", "omni-caller": "admin", "grpc-trace-bin": "AAAA",
+        "omni-caller-bin": base64.b64encode(Caller(subject="admin").SerializeToString()).decode(),
+        "omni-peer-token": "x" * 32})
     assert answer.headers["x-request-id"] == "my-id.1"
     metadata = upstream.last("GetUser")[2]
     assert metadata["x-request-id"] == "my-id.1"
     assert metadata["traceparent"].split("-")[1] == trace
     assert metadata["traceparent"].split("-")[2] != "b7ad6b7169203331"
-    assert not [key for key in metadata if key.startswith("omni-") or key == "grpc-trace-bin"]
+    assert "omni-caller" not in metadata and "grpc-trace-bin" not in metadata
+    assert metadata["omni-peer-token"] == trust.TOKENS["gateway"]
+    assert Caller.FromString(metadata["omni-caller-bin"]) == Caller(
+        address="127.0.0.1", request_id="my-id.1")
     other = http.get("/v1/users/x", headers={"X-Request-Id": "bad id\u00e9".encode("latin-1")})
     assert len(other.headers["x-request-id"]) == 36
 

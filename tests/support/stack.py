@@ -1,7 +1,7 @@
 """The three programs wired together on empty directories and free ports."""
-import grpc
 import httpx
 
+from support import trust
 from support.programs import page_dir, run_program
 
 
@@ -67,7 +67,7 @@ class Stack:
 
     def channel(self, program):
         """A python3-grpcio channel to self.user or self.analytics."""
-        channel = grpc.insecure_channel(program.address)
+        channel = trust.channel(program.address)
         self._clients.append(channel)
         return channel
 

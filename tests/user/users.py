@@ -4,6 +4,7 @@ from google.rpc import error_details_pb2, status_pb2
 from omnidata.event.v1 import source_pb2, source_pb2_grpc
 from omnidata.user.v1 import user_pb2 as pb
 from omnidata.user.v1 import user_pb2_grpc
+from support import trust
 
 TIMEOUT_S = 20
 
@@ -39,8 +40,7 @@ class Users:
 
     def __init__(self, address):
         # No channel may be shared with one that saw an earlier process at this address.
-        self.channel = grpc.insecure_channel(address, options=[
-            ("grpc.use_local_subchannel_pool", 1)])
+        self.channel = trust.channel(address, options=[("grpc.use_local_subchannel_pool", 1)])
         self.stub = user_pb2_grpc.UserServiceStub(self.channel)
         self.source = source_pb2_grpc.EventSourceServiceStub(self.channel)
 
