@@ -195,6 +195,12 @@ static void finish_head(struct http_conn *conn, struct http_exchange *exchange)
 void http_conn_take(struct http_exchange *exchange)
 {
     bool complete = true, dropped = false;
+    if (exchange->resumed) {
+        const struct http_handler *handler = &exchange->loop->server->options.handler;
+        exchange->resumed = false;
+        handler->request(handler->context, exchange);
+        return;
+    }
     if (exchange->streaming) {
         pthread_mutex_lock(&exchange->lock);
         exchange->queued = false;

@@ -11,6 +11,7 @@
 #include "http/loop.h"
 
 #include "base/alloc.h"
+#include "http/resume.h"
 
 #include <sched.h>
 #include <string.h>
@@ -69,7 +70,8 @@ static void wipe(struct http_exchange *exchange)
     exchange->body_bytes = 0;
     exchange->head_only = exchange->ready = exchange->complete = exchange->listed = false;
     exchange->counted = exchange->close = exchange->framed_by_end = exchange->streaming = false;
-    exchange->queued = exchange->ended = exchange->dropped = exchange->cut = false;
+    exchange->resumed = exchange->queued = exchange->ended = exchange->dropped = exchange->cut =
+        false;
 }
 
 void http_exchange_free(struct http_exchange *exchange)
@@ -129,6 +131,12 @@ void http_exchange_claim(struct http_exchange *exchange)
             hold = atomic_load(&exchange->hold);
         }
     } while (!atomic_compare_exchange_weak(&exchange->hold, &hold, HOLD_ANSWERED));
+}
+
+void http_resume(struct http_exchange *exchange)
+{
+    exchange->resumed = true;
+    http_inbox_push(exchange, true);
 }
 
 const struct http_request *http_exchange_request(const struct http_exchange *exchange)

@@ -47,6 +47,7 @@ struct http_exchange {
     bool complete;      /* all of the answer is known: the loop owns the exchange */
     bool listed;        /* in its connection's order */
     bool counted;       /* in server->in_flight */
+    bool resumed;       /* on its way to `request` once more, not answered */
     bool close;         /* the last exchange of the connection */
     bool framed_by_end; /* streamed to HTTP/1.0: the connection's end is the body's */
     char peer[HTTP_PEER_BYTES];

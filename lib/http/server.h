@@ -45,7 +45,7 @@ struct http_handler {
      * tells (status 499). NULL: nothing to do.
      */
     void (*headers)(void *context, struct http_exchange *exchange);
-    /* Called with the whole body. */
+    /* Called with the whole body; once more after http_resume (http/resume.h). */
     void (*request)(void *context, struct http_exchange *exchange);
     /*
      * Writes the body of an error that the engine itself finds (400, 408, 413, 414, 417, 431, 500,

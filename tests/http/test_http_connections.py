@@ -64,9 +64,9 @@ def test_pipelined_answers_keep_the_order_of_requests(raw):
     wanted = []
     batch = ""
     for i in range(100):
-        kind = rng.choice(["delay", "delay", "echo", "post", "stream"])
-        if kind == "delay":
-            path = f"/delay?ms={rng.randrange(40)}&i={i}"
+        kind = rng.choice(["delay", "resume", "echo", "post", "stream"])
+        if kind in ("delay", "resume"):
+            path = f"/{kind}?ms={rng.randrange(40)}&i={i}"
             batch += f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"
             wanted.append(path.split("?")[1])
         elif kind == "echo":
@@ -264,7 +264,8 @@ def test_answers_to_clients_that_are_gone_go_nowhere(port, wait_until):
     before = stats(port)
     for i in range(150):
         raw = Raw(port)
-        raw.get(f"/delay?ms={rng.randrange(3)}").get("/stream?n=3&size=50000").get("/big?size=200000")
+        raw.get(f"/{rng.choice(('delay', 'resume'))}?ms={rng.randrange(3)}")
+        raw.get("/stream?n=3&size=50000").get("/big?size=200000")
         if rng.random() < 0.5:
             raw.socket.recv(10)
         raw.reset()

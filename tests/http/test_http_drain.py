@@ -105,7 +105,7 @@ def test_drain_finishes_what_is_in_flight(start, wait_until):
     idle.expect_open()
     delayed = Raw(peer.port).get("/delay?ms=1500")
     streamed = Raw(peer.port).get("/stream?n=15&size=3&ms=100")
-    pipelined = Raw(peer.port).get("/delay?ms=1200").get("/delay?ms=1300")
+    pipelined = Raw(peer.port).get("/delay?ms=1200").get("/resume?ms=1300")
     assert streamed.head()[0] == 200
     wait_until(lambda: stats(peer.port)["in_flight"] == 5)
     begin_drain(peer, wait_until)
@@ -142,11 +142,14 @@ def test_drain_cuts_what_takes_too_long(start, wait_until):
     """The exchange is still with its thread when the server is gone, and is answered then."""
     peer = start("http_peer", "--grace=300ms")
     raw = Raw(peer.port).get("/delay?ms=2000")
+    resumed = Raw(peer.port).get("/resume?ms=2000")
     streamed = Raw(peer.port).get("/stream?n=40&size=3&ms=50")
-    wait_until(lambda: stats(peer.port)["in_flight"] == 3)
+    wait_until(lambda: stats(peer.port)["in_flight"] == 4)
     peer.process.send_signal(signal.SIGTERM)
     with pytest.raises((ConnectionResetError, Closed)):
         raw.response()
+    with pytest.raises((ConnectionResetError, Closed)):
+        resumed.response()
     with pytest.raises((ConnectionResetError, Closed)):
         streamed.response()
     assert not stopped(peer, 1)["clean"]

@@ -5,6 +5,7 @@
  *   /echo            method, target, headers that matter and body, as JSON
  *   /hello           a few bytes, at once
  *   /delay?ms=N      after N ms, from another thread
+ *   /resume?ms=N     resumed after N ms from another thread, then answered in the loop's
  *   /stream?n=N&size=S[&ms=M]   N pieces of S bytes, M ms apart, from another thread
  *   /big?size=N      N bytes at once
  *   /status?code=N   that status
@@ -19,6 +20,7 @@
 #include "base/json_out.h"
 #include "base/log.h"
 #include "base/worker.h"
+#include "http/resume.h"
 #include "http/server.h"
 
 #include <errno.h>
@@ -123,7 +125,10 @@ static void *delay_run(void *unused)
         struct http_exchange *exchange = delay_first->exchange;
         delay_first = delay_first->next;
         pthread_mutex_unlock(&delay_lock);
-        http_answer(exchange, 200, PLAIN, 1, http_exchange_request(exchange)->query);
+        if (str_eq(http_exchange_request(exchange)->path, STR("/resume")))
+            http_resume(exchange);
+        else
+            http_answer(exchange, 200, PLAIN, 1, http_exchange_request(exchange)->query);
         pthread_mutex_lock(&delay_lock);
     }
     pthread_mutex_unlock(&delay_lock);
@@ -279,6 +284,18 @@ static void delay_gone(void *argument, struct http_exchange *exchange)
     atomic_fetch_add((_Atomic uint64_t *)argument, 1);
 }
 
+/* Called twice: the second time by http_resume. */
+static void resume(struct http_exchange *exchange)
+{
+    const struct http_request *request = http_exchange_request(exchange);
+    if (http_exchange_user(exchange)) {
+        http_answer(exchange, 200, PLAIN, 1, request->query);
+        return;
+    }
+    http_exchange_set_user(exchange, exchange);
+    delay_add(exchange, (int64_t)parameter(request, STR("ms"), 0));
+}
+
 static void on_request(void *context, struct http_exchange *exchange)
 {
     (void)context;
@@ -291,6 +308,8 @@ static void on_request(void *context, struct http_exchange *exchange)
     } else if (str_eq(path, STR("/delay"))) {
         http_exchange_on_gone(exchange, delay_gone, &gone_count);
         delay_add(exchange, (int64_t)parameter(request, STR("ms"), 0));
+    } else if (str_eq(path, STR("/resume"))) {
+        resume(exchange);
     } else if (str_eq(path, STR("/stream"))) {
         http_exchange_on_gone(exchange, delay_gone, &gone_count);
         if (!worker_pool_submit(streams, stream_run, exchange))
