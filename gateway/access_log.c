@@ -152,6 +152,10 @@ static void add_line(struct buf *out, struct str program, const struct access_li
     text_member(&json, STR("request_id"), line->request_id);
     text_member(&json, STR("trace_id"), line->trace_id);
     text_member(&json, STR("peer"), line->peer);
+    if (!str_eq(line->client, line->peer))
+        text_member(&json, STR("client"), line->client);
+    text_member(&json, STR("key_id"), line->key_id);
+    text_member(&json, STR("reason"), line->reason);
     text_member(&json, STR("error"), line->error);
     if (line->aborted) {
         json_key(&json, STR("aborted"));

@@ -52,6 +52,8 @@ enum stage_result request_fail(struct request *request, const struct failure *fa
     buf_init_arena(&body, request->arena, 256 << 10);
     struct str type = request_error_body(request, failure, &body);
     request->code = failure->code;
+    if (failure->err)
+        memcpy(request->reason, failure->err->reason, sizeof request->reason);
     if (failure->retry_after_s)
         request_header(
             request, STR("Retry-After"),

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "gateway/access.h"
 #include "gateway/origin.h"
 #include "gateway/static.h"
 
@@ -24,22 +25,24 @@ struct stage {
  *                    costs no more than a refusal would
  *   probe            before all limits: a flood from the balancer's address must not make the
  *                    orchestrator kill a process that is well
- *   [address limit]  429 per client address, before anything that costs
+ *   address          429 per client address, before anything that costs
  *   guard, route     415, 404, 405: the same for everybody
- *   [key]            403 unless the method's policy is public: key, plan, expiry
- *   [rate]           429 by the key; for a public key without a token by key and address
- *   [sign-in]        401, 403: the only dear stage, so behind all that is cheap
- *   [charge]         429: a public key with a token by key and subject; then the quota, which only
+ *   key              403 unless the method's policy is public: key, plan, expiry
+ *   rate             429 by the key; for a public key without a token by key and address
+ *   [sign-in]        401, 403: the only dear stage, so behind all that is cheap. Still to come
+ *   charge           429: a public key with a token by key and subject; then the quota, which only
  *                    those are charged whom nobody has refused
  *   media            400, 415 by the route
- * Those in brackets are still to come; --access=open goes without key, rate, sign-in and charge.
+ * --access=open goes without key, rate, sign-in and charge.
  */
 static const struct stage AT_HEADERS[] = {
-    {stage_identify}, {stage_cors}, {stage_probe}, {stage_guard}, {stage_route}, {stage_media},
+    {stage_identify}, {stage_cors}, {stage_probe}, {stage_address}, {stage_guard},
+    {stage_route},    {stage_key},  {stage_rate},  {stage_charge},  {stage_media},
 };
 
-/* When the body is complete. */
-static const struct stage AT_BODY[] = {{stage_decode}, {stage_call}};
+/* When the body is complete. Who has to wait for the first lease of a quota comes here once more.
+ */
+static const struct stage AT_BODY[] = {{stage_settle}, {stage_decode}, {stage_call}};
 
 static int64_t now_us(void)
 {
@@ -145,6 +148,9 @@ static void on_finished(void *context, struct http_exchange *exchange, int statu
         line.request_id = str_of(request->id);
         line.trace_id = str_of(request->trace.id);
         line.error = str_of(request->hidden);
+        line.key_id = request->caller.key_id;
+        line.reason = str_of(request->reason);
+        line.client = request->caller.address;
         line.duration_us = now_us() - request->started_us;
         line.dropped = request->dropped;
     }
@@ -232,9 +238,18 @@ static enum code listen_on(struct gateway *gateway, struct error *err)
     return CODE_OK;
 }
 
+static enum code start_access(struct gateway *gateway, struct error *err)
+{
+    struct upstream *upstream =
+        upstreams_find(gateway->upstreams, STR("omnidata.access.v1.AccessService"));
+    return access_new(&gateway->options, upstream ? upstream->client : NULL, &gateway->access, err);
+}
+
 static void release(struct gateway *gateway)
 {
+    access_stop(gateway->access);
     upstreams_free(gateway->upstreams); /* calls end here, and answer */
+    access_free(gateway->access);
     stream_table_free(gateway->streams);
     static_free(gateway->files);
     route_table_free(gateway->routes);
@@ -273,6 +288,8 @@ enum code gateway_start(const struct gateway_options *options, struct gateway **
         code = add_routes(gateway, err);
     if (code == CODE_OK)
         code = open_files(gateway, err);
+    if (code == CODE_OK)
+        code = start_access(gateway, err);
     if (code == CODE_OK) {
         gateway->streams = stream_table_new(options->heartbeat_ms);
         code = listen_on(gateway, err);
@@ -301,6 +318,7 @@ bool gateway_drain(struct gateway *gateway, int64_t linger_ms, int64_t grace_ms)
     nanosleep(&pause, NULL);
     stream_table_drain(gateway->streams);
     bool clean = http_server_drain(gateway->server, grace_ms);
+    access_drain(gateway->access);
     release(gateway);
     return clean;
 }

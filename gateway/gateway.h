@@ -19,6 +19,9 @@ enum gateway_access {
 
 struct gateway_options {
     enum gateway_access access;
+    const char *state_dir;      /* "": nothing is kept */
+    struct str trusted_proxies; /* CIDR,… */
+    int64_t ip_rate, ip_burst;  /* requests a second of one address; rate 0: no limit */
     const char *listen;
     int threads;
     struct http_limits limits;

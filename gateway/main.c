@@ -21,6 +21,8 @@ struct settings {
     const char *access, *access_log, *error_shape, *log_level, *unknown_fields;
     int64_t threads, deadline, stream_deadline, heartbeat, health_poll, linger, grace;
     int64_t header_bytes, target_bytes, body_bytes, response_bytes, stream_buffer, json_depth;
+    const char *state_dir, *trusted_proxies;
+    int64_t ip_rate, ip_burst;
     int64_t connections, in_flight, header_time, body_time, idle_time, write_time;
 };
 
@@ -35,6 +37,14 @@ static const struct config_item ITEMS[] = {
     {"access", CONFIG_CHOICE, AT(access), "open", 0, 0, "policy|open",
      "policy: keys and sign-in as the API's options say; open: nobody is asked"},
     RPC_IDENTITY_SETTINGS(struct settings, identity),
+    {"state-dir", CONFIG_TEXT, AT(state_dir), "", 0, 0, 0,
+     "folder for what is kept of keys and leased quotas; empty: nothing is"},
+    {"ip-rate", CONFIG_INT, AT(ip_rate), "1000", "0", "1000000", 0,
+     "requests a second of one address (of IPv6: a /64); beyond: 429; 0: no limit"},
+    {"ip-burst", CONFIG_INT, AT(ip_burst), "2000", "1", "1000000", 0,
+     "requests at once of one address"},
+    {"trusted-proxies", CONFIG_TEXT, AT(trusted_proxies), "", 0, 0, 0,
+     "addresses and networks whose X-Forwarded-For is believed, comma-separated; empty: none"},
     {"frontend-dir", CONFIG_TEXT, AT(frontend_dir), "", 0, 0, 0,
      "folder of files to serve at /; empty: none"},
     {"page-config", CONFIG_TEXT, AT(page_config), "", 0, 0, 0,
@@ -130,6 +140,10 @@ static struct gateway_options options_of(const struct settings *s)
 {
     struct gateway_options options = {
         .access = strcmp(s->access, "policy") == 0 ? GATEWAY_ACCESS_POLICY : GATEWAY_ACCESS_OPEN,
+        .state_dir = s->state_dir,
+        .trusted_proxies = str_of(s->trusted_proxies),
+        .ip_rate = s->ip_rate,
+        .ip_burst = s->ip_burst,
         .listen = s->listen,
         .threads = (int)s->threads,
         .json_depth = s->json_depth,

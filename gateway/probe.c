@@ -2,13 +2,15 @@
 #include "gateway/request.h"
 
 #include "base/json_out.h"
+#include "gateway/access.h"
 
 static void answer_ready(struct request *request)
 {
     struct gateway *gateway = request->gateway;
     struct buf body;
     bool draining = atomic_load(&gateway->draining);
-    bool ready = !draining && upstreams_healthy(gateway->upstreams);
+    struct keys *keys = gateway->access->keys;
+    bool ready = !draining && upstreams_healthy(gateway->upstreams) && (!keys || keys_ready(keys));
     buf_init_arena(&body, request->arena, 64 << 10);
     struct json_out json = json_out_to(&body);
     json_object_begin(&json);
@@ -18,6 +20,10 @@ static void answer_ready(struct request *request)
     json_bool(&json, draining);
     json_key(&json, STR("upstreams"));
     upstreams_describe(gateway->upstreams, &json);
+    if (keys) {
+        json_key(&json, STR("keys"));
+        keys_describe(keys, &json);
+    }
     json_object_end(&json);
     if (!ready)
         request_header(request, STR("Retry-After"), STR("1"));

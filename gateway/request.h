@@ -3,6 +3,8 @@
  * or has answered it; everything it decides is in this struct, which lives in the exchange's arena.
  */
 #pragma once
+#include "gateway/address.h"
+#include "gateway/admit.h"
 #include "gateway/caller.h"
 #include "gateway/gateway.h"
 #include "gateway/route.h"
@@ -25,6 +27,7 @@ struct endpoint {
     struct schema_path mask;                        /* of a PATCH with a body field */
 };
 
+struct access;
 struct stream;
 
 struct gateway {
@@ -36,6 +39,7 @@ struct gateway {
     struct static_files *files; /* NULL: none */
     struct http_server *server;
     struct stream_table *streams;
+    struct access *access;
     atomic_bool draining;
 };
 
@@ -50,7 +54,9 @@ struct request {
     struct trace trace;
     char traceparent[TRACE_PARENT_CHARS + 1]; /* for the upstream */
 
-    struct caller caller;     /* filled by the stages that authenticate */
+    struct caller caller;   /* filled by the stages that authenticate */
+    struct address network; /* of the client: its address, of IPv6 the upper half */
+    struct admit admit;
     struct route_match match; /* route NULL: none of the API's */
     struct str label;         /* the template, "static" or a probe's path: for the log */
     bool is_head, if_match;
@@ -59,7 +65,8 @@ struct request {
     struct http_header headers[REQUEST_HEADERS_MAX]; /* of the answer, so far */
     size_t header_count, common_header_count; /* those that every answer of it has come first */
 
-    enum code code;   /* for the log */
+    enum code code; /* for the log */
+    char reason[ERROR_REASON_BYTES];
     char hidden[160]; /* what an upstream said that the caller does not see */
     bool dropped;     /* a stream whose reader was too slow */
 
@@ -74,10 +81,15 @@ struct request {
 
 enum stage_result stage_identify(struct request *request); /* request id, trace */
 enum stage_result stage_cors(struct request *request);
-enum stage_result stage_guard(struct request *request); /* what no route would take */
-enum stage_result stage_probe(struct request *request); /* /healthz, /readyz */
-enum stage_result stage_route(struct request *request); /* API or static file */
+enum stage_result stage_probe(struct request *request);   /* /healthz, /readyz */
+enum stage_result stage_address(struct request *request); /* whose it is, and how often */
+enum stage_result stage_guard(struct request *request);   /* what no route would take */
+enum stage_result stage_route(struct request *request);   /* API or static file */
+enum stage_result stage_key(struct request *request);     /* the API key */
+enum stage_result stage_rate(struct request *request);    /* its plan's rate */
+enum stage_result stage_charge(struct request *request);  /* the rate of a user, and the quota */
 enum stage_result stage_media(struct request *request); /* may there be a body, and of this type? */
+enum stage_result stage_settle(struct request *request); /* waits for a quota's first lease */
 enum stage_result stage_decode(struct request *request); /* JSON, path, query, headers → wire */
 enum stage_result stage_call(struct request *request);   /* unary: answers later */
 
