@@ -15,6 +15,10 @@
 /* INVALID_ARGUMENT: the request_id was used before, for another request. */
 #define REASON_IDEMPOTENCY_KEY_REUSED "IDEMPOTENCY_KEY_REUSED"
 
+/* PERMISSION_DENIED: the caller neither created this user, if there is one at all, nor holds the
+ * scope `admin`. */
+#define REASON_NOT_OWNER "NOT_OWNER"
+
 /* NOT_FOUND: there is no user with this id. */
 #define REASON_USER_NOT_FOUND "USER_NOT_FOUND"
 

@@ -45,11 +45,22 @@ struct store_once {
     uint8_t hash[STORE_HASH_BYTES];
 };
 
+/* Whose a user has to be. */
+struct store_owner {
+    struct str issuer, subject;
+};
+
 /* What comes with every write. `once` may be NULL. */
 struct store_write {
     struct store_call call;
     struct store_event event;
     const struct store_once *once;
+    const struct store_owner *owner; /* update, remove: of this owner's users only; NULL: of any */
+};
+
+/* Somebody who acts, without his name: a hash of issuer and subject. */
+struct store_actor {
+    uint8_t hash[STORE_HASH_BYTES];
 };
 
 struct store_page {
@@ -86,13 +97,24 @@ struct store_vtable {
                         const struct user *user, struct arena *arena, struct user *created,
                         bool *replayed, struct error *err);
     /* NOT_FOUND, ABORTED (ETAG_MISMATCH), ALREADY_EXISTS (EMAIL_TAKEN), INVALID_ARGUMENT. What
-     * changes nothing leaves version and time as they are, and no event is stored. */
+     * changes nothing leaves version and time as they are, and no event is stored. With an `owner`
+     * PERMISSION_DENIED (NOT_OWNER) before all else, for another's user and for none alike: it is
+     * one condition of the write, not a question before it. */
     enum code (*update)(struct store *store, const struct store_write *write,
                         const struct user_change *change, struct arena *arena, struct user *updated,
                         bool *replayed, struct error *err);
-    /* NOT_FOUND, ABORTED (ETAG_MISMATCH). */
+    /* NOT_FOUND, ABORTED (ETAG_MISMATCH), PERMISSION_DENIED (NOT_OWNER) as with update. */
     enum code (*remove)(struct store *store, const struct store_write *write, struct id id,
                         struct str etag, bool *replayed, struct error *err);
+
+    /* The pseudonyms of actors: each is given back as it is known, or kept as it was handed in. No
+     * actor comes twice. All or none; as durable as a write. */
+    enum code (*actors)(struct store *store, const struct store_call *call,
+                        const struct store_actor *actors, struct id *pseudonyms, size_t count,
+                        struct error *err);
+    /* Nobody can tell any more whose the pseudonym was. OK as well when there was none. */
+    enum code (*actor_forget)(struct store *store, const struct store_call *call,
+                              const struct store_actor *actor, struct error *err);
 
     /* NOT_FOUND (USER_NOT_FOUND). */
     enum code (*get)(struct store *store, const struct store_call *call, struct id id,

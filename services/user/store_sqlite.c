@@ -52,6 +52,8 @@ static void make_vtable(void)
     vtable.create = store_sqlite_create;
     vtable.update = store_sqlite_update;
     vtable.remove = store_sqlite_remove;
+    vtable.actors = store_sqlite_actors;
+    vtable.actor_forget = store_sqlite_actor_forget;
     vtable.get = store_sqlite_get;
     vtable.get_many = store_sqlite_get_many;
     vtable.list = store_sqlite_list;

@@ -4,6 +4,7 @@
  *   store_sqlite_schema.c   tables and migrations
  *   store_sqlite_writer.c   the writer thread: groups, savepoints, deadlines
  *   store_sqlite_write.c    create, update, delete as operations of the writer
+ *   store_sqlite_actors.c   pseudonyms
  *   store_sqlite_read.c     get, get_many, list
  *   store_sqlite_search.c   search: words as cursors that leap over each other
  *   store_sqlite_cursor.c   the ordered stream of users that one word finds
@@ -123,6 +124,10 @@ enum code store_sqlite_update(struct store *, const struct store_write *,
                               struct error *);
 enum code store_sqlite_remove(struct store *, const struct store_write *, struct id, struct str,
                               bool *, struct error *);
+enum code store_sqlite_actors(struct store *, const struct store_call *, const struct store_actor *,
+                              struct id *, size_t, struct error *);
+enum code store_sqlite_actor_forget(struct store *, const struct store_call *,
+                                    const struct store_actor *, struct error *);
 enum code store_sqlite_get(struct store *, const struct store_call *, struct id, struct arena *,
                            struct user *, struct error *);
 enum code store_sqlite_get_many(struct store *, const struct store_call *, const struct id *,

@@ -64,7 +64,14 @@ static const char STEP_1[] =
     " taken INTEGER NOT NULL,"
     " PRIMARY KEY(tenant, hour)) WITHOUT ROWID;";
 
-static const char *const STEPS[] = {STEP_1};
+/* Pseudonyms of those who act. Whose one is cannot be told once its row is gone. */
+static const char STEP_2[] = "CREATE TABLE actors("
+                             " tenant INTEGER NOT NULL,"
+                             " actor BLOB NOT NULL," /* store_actor */
+                             " pseudonym BLOB NOT NULL,"
+                             " PRIMARY KEY(tenant, actor)) WITHOUT ROWID;";
+
+static const char *const STEPS[] = {STEP_1, STEP_2};
 
 const struct db_schema store_sqlite_schema = {
     .name = "user store",

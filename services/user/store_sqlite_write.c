@@ -21,6 +21,8 @@ struct write_input {
     struct store_event event;
     bool has_once;
     struct store_once once;
+    bool has_owner;
+    struct store_owner owner;  /* update, remove */
     struct user user;          /* create: the new one */
     struct user_change change; /* update; its id and etag also serve remove */
     struct user answer;        /* what came of it */
@@ -147,7 +149,23 @@ static const char CHANGE_USER[] =
     " WHERE tenant = ?1 AND id = ?2";
 static const char DELETE_USER[] = "DELETE FROM users WHERE row = ?1";
 
-/* NOT_FOUND and ABORTED are the request's fault; anything else is the storage's. */
+/* One answer for another's user and for none: what there is stays unknown. */
+static enum code refuse_owner(struct error *err)
+{
+    return error_set(
+        err, CODE_PERMISSION_DENIED, REASON_NOT_OWNER,
+        "only who created a user, or holds the scope \"admin\", may change it, if there "
+        "is such a user");
+}
+
+static bool is_owner(const struct write_input *input, const struct user *user)
+{
+    return !input->has_owner || (str_eq(input->owner.issuer, user->owner_issuer) &&
+                                 str_eq(input->owner.subject, user->owner_subject));
+}
+
+/* PERMISSION_DENIED, NOT_FOUND and ABORTED are the request's fault; anything else is the storage's.
+ */
 static enum code load_for_change(struct store_sqlite *store, const struct write_input *input,
                                  struct arena *arena, struct stored_user *found, struct error *err)
 {
@@ -159,6 +177,8 @@ static enum code load_for_change(struct store_sqlite *store, const struct write_
     db_bind_blob(stmt, 2, id_bytes(&input->change.id));
     if (db_step(stmt, &row, err) != CODE_OK)
         return err->code;
+    if (!row && input->has_owner)
+        return refuse_owner(err);
     if (!row)
         return error_set(err, CODE_NOT_FOUND, REASON_USER_NOT_FOUND, "there is no such user");
     if (store_sqlite_user(stmt, arena, &found->user, err) == CODE_OK) {
@@ -169,6 +189,8 @@ static enum code load_for_change(struct store_sqlite *store, const struct write_
     db_reset(stmt);
     if (err->code != CODE_OK)
         return err->code;
+    if (!is_owner(input, &found->user))
+        return refuse_owner(err);
     const char *path = input->kind == WRITE_REMOVE ? "etag" : "user.etag";
     return user_check_etag(&found->user, input->change.etag, path, err);
 }
@@ -303,7 +325,7 @@ static enum code do_write(struct store_sqlite *store, struct write_input *input,
 static bool is_refusal(const struct error *err)
 {
     return err->code == CODE_NOT_FOUND || err->code == CODE_ABORTED ||
-           err->code == CODE_INVALID_ARGUMENT ||
+           err->code == CODE_INVALID_ARGUMENT || err->code == CODE_PERMISSION_DENIED ||
            (err->code == CODE_ALREADY_EXISTS &&
             str_eq(str_of(err->reason), STR(REASON_EMAIL_TAKEN)));
 }
@@ -332,6 +354,11 @@ static struct write_op *new_write(enum write_kind kind, const struct store_write
     if (write->once) {
         input->once = *write->once;
         input->once.request_id = arena_str(&op->arena, write->once->request_id);
+    }
+    input->has_owner = write->owner != NULL;
+    if (write->owner) {
+        input->owner.issuer = arena_str(&op->arena, write->owner->issuer);
+        input->owner.subject = arena_str(&op->arena, write->owner->subject);
     }
     op->run = run_write;
     op->input = input;
