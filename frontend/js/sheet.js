@@ -13,7 +13,7 @@ import { notify } from './status.js';
 
 const CONFLICT = 'Somebody else changed this user in the meantime, so nothing was saved. Reload to see the current version, then make your change again.';
 
-const ADMIN = 'admin'; // the scope that may change everybody
+const ADMIN = 'admin'; // the scope that may change everybody; Cognito's say omnidata/admin
 
 export function startSheet({ onChange }) {
   const dialog = byId('sheet');
@@ -95,7 +95,7 @@ export function startSheet({ onChange }) {
     const isOwner = who && user?.owner?.issuer === who.issuer && user.owner.subject === who.subject;
     byId('detail-actions').hidden = !mayTryToWrite();
     byId('detail-gate').hidden = mayTryToWrite();
-    byId('not-yours').hidden = !who || isOwner || who.scopes.includes(ADMIN);
+    byId('not-yours').hidden = !who || isOwner || who.scopes.some((scope) => scope.split('/').pop() === ADMIN);
   }
 
   function showForm() {

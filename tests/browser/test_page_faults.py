@@ -85,7 +85,7 @@ def test_events_come_in_pieces(page):
     loaded(page)
     seen = page.execute_async_script("""
         const done = arguments[arguments.length - 1];
-        const text = ': hello\\r\\ndata: one\\r\\n\\r\\ndata:two\\ndata:  more\\n\\nevent: error\\rdata: bad\\r\\rid: 7\\n\\ndata: cut';
+        const text = ': hello\\r\\ndata: one\\r\\ndata: 1\\r\\n\\r\\ndata:two\\ndata:  more\\n\\nevent: error\\rdata: bad\\r\\rid: 7\\n\\ndata: cut';
         import('./js/tail.js').then(({EventReader}) => {
           const results = new Set();
           for (let i = 0; i <= text.length; i++) {
@@ -99,4 +99,4 @@ def test_events_come_in_pieces(page):
           done([...results]);
         });""")
     assert [json.loads(events) for events in seen] == [
-        [["message", "one"], ["message", "two\n more"], ["error", "bad"]]]
+        [["message", "one\n1"], ["message", "two\n more"], ["error", "bad"]]]

@@ -204,6 +204,7 @@ def test_the_form_survives_the_end_of_the_session(page, guarded, request):
     type_into(page, "#field-email", f"{word}@example.org")
     css(page, "#save").click()
     until_text(page, "#sheet-problem-text", "Sign in and go on here")
+    assert visible(page, "#sign-in") and not visible(page, "#who")  # a token that is refused twice is given up
     assert focused(page) == "sheet-sign-in" and low_contrast(page) == []
     keep_picture(page, request)
     guarded.mend_session()
