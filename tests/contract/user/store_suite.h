@@ -109,9 +109,8 @@ static inline struct store_call suite_call(void)
 
 static inline struct store_write suite_write(const struct store_once *once)
 {
-    return (struct store_write){.call = suite_call(),
-                                .event = {STR("an event"), SUITE_HOUR},
-                                .once = once};
+    return (struct store_write){
+        .call = suite_call(), .event = {STR("an event"), SUITE_HOUR}, .once = once};
 }
 
 static inline struct user suite_user(struct suite *suite, const char *email, const char *name)
