@@ -1,0 +1,510 @@
+"""API keys, plans, limits and quotas as a client meets them, with --access=policy."""
+import json
+import re
+import time
+
+import httpx
+import pytest
+
+from access import Access, key, plan
+from conftest import settings
+from upstream import fail
+
+import grpc
+
+PLANS = [plan("free", rate=1000, burst=1000), plan("small", rate=0.5, burst=3),
+         plan("daily", quota=40), plan("one", quota=1), plan("page", rate=0.5, burst=2),
+         plan("page-daily", quota=5)]
+KEYS = [key("k-free", "free", "secret-free", "secret-old"), key("k-small", "small", "secret-small"),
+        key("k-page", "page", "secret-page", public=True),
+        key("k-ended", "free", "secret-ended", expire_s=1000)]
+
+
+def with_key(secret, **more):
+    return {"X-API-Key": secret, **more}
+
+
+def reason(answer):
+    return answer.json()["error"]["details"][0]["reason"]
+
+
+def items(text):
+    """The list of a structured field: [(name, {parameter: integer})]."""
+    found = []
+    for member in text.split(", "):
+        name, *parameters = member.split(";")
+        assert re.fullmatch(r'"[a-z]+"', name)
+        values = dict(p.split("=") for p in parameters)
+        assert all(re.fullmatch(r"\d{1,15}", v) for v in values.values())
+        found.append((name.strip('"'), {k: int(v) for k, v in values.items()}))
+    return found
+
+
+class Edge:
+    """A gateway with an access service of its own."""
+
+    def __init__(self, start, upstream, tmp_path, **more):
+        self.access = Access()
+        self.state = tmp_path / "state"
+        self._start, self._upstream = start, upstream
+        self.more = {"access": "policy", "state_dir": self.state, "ip_rate": "0",
+                     "trusted_proxies": "127.0.0.0/8", "cors_origins": "https://app.example",
+                     **more}
+        self._clients = []
+
+    def start(self, wait=True):
+        mapping = f"omnidata.access.v1={self.access.target}," + ",".join(
+            f"omnidata.{name}.v1={self._upstream.target}" for name in ("user", "analytics"))
+        self.gateway = self._start("omni-gateway", *settings(
+            self._upstream, upstreams=mapping, **self.more))
+        self.http = httpx.Client(base_url=f"http://{self.gateway.address}", timeout=20)
+        self._clients.append(self.http)
+        return self.await_keys() if wait else self
+
+    def await_keys(self):
+        from support.programs import wait_until
+        wait_until(lambda: self.ready()["keys"]["version"] == self.access.snapshot.version)
+        return self
+
+    def ready(self):
+        return self.http.get("/readyz").json()
+
+    def get(self, secret=None, path="/v1/users/u1", **headers):
+        return self.http.get(path, headers=with_key(secret, **headers) if secret else headers)
+
+    def close(self):
+        for client in self._clients:
+            client.close()
+        self.access.stop()
+
+
+@pytest.fixture
+def edge(start, upstream, tmp_path):
+    made = []
+
+    def make(plans=PLANS, keys=KEYS, wait=True, **more):
+        edge = Edge(start, upstream, tmp_path, **more)
+        made.append(edge)
+        if plans:
+            edge.access.publish(plans, keys)
+        return edge.start(wait)
+
+    yield make
+    for edge in made:
+        edge.close()
+
+
+@pytest.fixture(scope="module")
+def shared(module_start, shared_upstream, tmp_path_factory):
+    edge = Edge(module_start, shared_upstream, tmp_path_factory.mktemp("edge"))
+    edge.access.publish(PLANS, KEYS)
+    yield edge.start()
+    edge.close()
+
+
+# --- keys ---
+
+@pytest.mark.parametrize("headers, path, status, why", [
+    ([], "/v1/users/u1", 403, "API_KEY_MISSING"),
+    ([("X-API-Key", "")], "/v1/users/u1", 403, "API_KEY_MISSING"),
+    ([("X-API-Key", "nonsense")], "/v1/users/u1", 403, "API_KEY_INVALID"),
+    ([("X-API-Key", "SECRET-FREE")], "/v1/users/u1", 403, "API_KEY_INVALID"),
+    ([("X-API-Key", "x" * 5000)], "/v1/users/u1", 403, "API_KEY_INVALID"),
+    ([("X-API-Key", "secret-ended")], "/v1/users/u1", 403, "API_KEY_INVALID"),
+    ([("X-API-Key", "secret-free"), ("X-API-Key", "secret-free")], "/v1/users/u1", 403,
+     "API_KEY_REPEATED"),
+    ([("X-API-Key", "secret-free"), ("x-api-key", "nonsense")], "/v1/users/u1", 403,
+     "API_KEY_REPEATED"),
+    ([], "/v1/users/u1?api_key=secret-free", 403, "API_KEY_MISSING"),
+    ([], "/v1/users/u1?X-API-Key=secret-free", 403, "API_KEY_MISSING"),
+    ([("Authorization", "secret-free")], "/v1/users/u1", 403, "API_KEY_MISSING"),
+    ([("X-API-Key", "secret-free")], "/v1/users/u1", 200, None),
+    ([("x-api-key", "secret-old")], "/v1/users/u1", 200, None),
+])
+def test_keys(shared, upstream, headers, path, status, why):
+    answer = shared.http.get(path, headers=headers)
+    assert answer.status_code == status, answer.text
+    assert (reason(answer) if why else None) == why
+    assert bool(upstream.calls) == (status == 200)
+
+
+def test_unknown_and_ended_keys_look_the_same(shared):
+    answers = [shared.get(secret) for secret in ("nonsense", "secret-ended")]
+    bodies = {answer.text for answer in answers}
+    assert len(bodies) == 1
+    assert {tuple(sorted(set(a.headers) - {"x-request-id"})) for a in answers} == \
+        {tuple(sorted(set(answers[0].headers) - {"x-request-id"}))}
+
+
+def test_the_key_is_not_passed_on(shared, upstream):
+    shared.get("secret-free")
+    metadata = upstream.last("GetUser")[2]
+    assert "x-api-key" not in metadata
+    assert "secret-free" not in repr(metadata)
+    assert b"k-free" in metadata["omni-caller-bin"]
+
+
+def test_keys_come_and_go_without_a_restart(edge, wait_until):
+    here = edge()
+    assert here.get("new").status_code == 403
+    here.access.publish(PLANS, [key("k-new", "free", "new")])
+    wait_until(lambda: here.get("new").status_code == 200)
+    assert here.get("secret-free").status_code == 403
+    here.access.publish(PLANS, [])
+    wait_until(lambda: here.get("new").status_code == 403)
+
+
+def test_a_key_ends_by_the_clock(edge, wait_until):
+    here = edge(keys=[key("k", "free", "s", expire_s=time.time() + 2)])
+    assert here.get("s").status_code == 200
+    wait_until(lambda: here.get("s").status_code == 403)
+    assert reason(here.get("s")) == "API_KEY_INVALID"
+
+
+# --- the snapshot: away, kept, damaged ---
+
+def test_before_the_first_snapshot(edge, upstream):
+    here = edge(plans=None, wait=False)
+    answer = here.get("secret-free")
+    assert (answer.status_code, reason(answer)) == (503, "KEYS_NOT_KNOWN")
+    assert answer.headers["retry-after"] == "1"
+    assert here.http.get("/readyz").status_code == 503
+    assert here.http.get("/healthz").status_code == 200
+    here.access.publish(PLANS, KEYS)
+    here.await_keys()
+    assert here.get("secret-free").status_code == 200
+
+
+def test_serves_and_starts_without_the_service(edge, wait_until):
+    here = edge()
+    here.access.stop()
+    wait_until(lambda: not here.ready()["keys"]["following"])
+    assert here.get("secret-free").status_code == 200
+    here.gateway.stop()
+    here.start(wait=False)
+    assert here.get("secret-free").status_code == 200
+    assert here.get("nonsense").status_code == 403
+    assert here.ready()["keys"]["keys"] == len(KEYS)
+    assert here.gateway.events("keys_from_disk")
+    here.access.start()
+    here.access.publish(PLANS, [])
+    wait_until(lambda: here.get("secret-free").status_code == 403)
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:-1], lambda b: b"", lambda b: b[:60] + b"\0" + b[61:],
+                                    lambda b: b"OMNIKEYS" + b"\2" + b[9:]])
+def test_a_damaged_file_is_ignored(edge, damage):
+    here = edge()
+    here.gateway.stop()
+    here.access.stop()
+    kept = here.state / "keys"
+    kept.write_bytes(damage(kept.read_bytes()))
+    here.start(wait=False)
+    assert here.get("secret-free").status_code == 503
+    assert here.gateway.events("keys_file_ignored")
+    here.access.start()
+    here.await_keys()
+    assert here.get("secret-free").status_code == 200
+
+
+def test_a_broken_snapshot_changes_nothing(edge, wait_until):
+    here = edge()
+    here.access.publish(PLANS, [key("k-new", "no such plan", "new")])
+    wait_until(lambda: here.gateway.events("keys_refused"))
+    assert here.get("secret-free").status_code == 200
+
+
+# --- rate ---
+
+def test_rate_and_its_headers(edge):
+    here = edge()
+    for left in (2, 1, 0):
+        answer = here.get("secret-small")
+        assert answer.status_code == 200
+        (name, values), = items(answer.headers["ratelimit"])
+        assert (name, values["r"]) == ("rate", left)
+        assert 2 * (2 - left) < values["t"] <= 2 * (3 - left)
+        assert items(answer.headers["ratelimit-policy"]) == [("rate", {"q": 3, "w": 6})]
+    answer = here.get("secret-small")
+    assert (answer.status_code, reason(answer)) == (429, "RATE_EXCEEDED")
+    (name, values), = items(answer.headers["ratelimit"])
+    assert (name, values["r"]) == ("rate", 0)
+    assert str(values["t"]) == answer.headers["retry-after"] in ("1", "2")
+    assert f"again in {values['t']} s" in answer.json()["error"]["message"]
+    assert answer.json()["error"]["status"] == "RESOURCE_EXHAUSTED"
+
+
+def test_after_retry_after_it_goes_on(edge):
+    here = edge(plans=[plan("quick", rate=5, burst=1)], keys=[key("k", "quick", "s")])
+    assert here.get("s").status_code == 200
+    answers = [here.get("s") for _ in range(3)]
+    assert 429 in [a.status_code for a in answers]
+    time.sleep(float(answers[-1].headers.get("retry-after", 0)))
+    assert here.get("s").status_code == 200
+
+
+def test_errors_carry_the_limits_too(edge, upstream):
+    here = edge(max_body_bytes="1KiB")
+    headers = with_key("secret-free", **{"Content-Type": "application/json"})
+    for answer in (here.get("secret-free", "/v1/users/u1?nonsense=1"),
+                   here.http.post("/v1/users", headers=headers, content=iter([b"x" * 5000])),
+                   here.http.post("/v1/users", headers=headers, content="{")):
+        assert answer.status_code in (400, 413)
+        assert items(answer.headers["ratelimit"])[0][0] == "rate"
+    upstream.on["GetUser"] = lambda r, c: fail(c, grpc.StatusCode.NOT_FOUND, "no")
+    answer = here.get("secret-free")
+    assert answer.status_code == 404 and "ratelimit" in answer.headers
+
+
+def test_a_services_own_429_keeps_its_words(edge, upstream):
+    from google.protobuf import duration_pb2
+    from google.rpc import error_details_pb2
+    here = edge()
+    retry = error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(seconds=9))
+    upstream.on["GetUser"] = lambda r, c: fail(c, grpc.StatusCode.RESOURCE_EXHAUSTED, "too many",
+                                               retry)
+    answer = here.get("secret-free")
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "9")
+    assert answer.json()["error"]["message"] == "too many"
+    assert items(answer.headers["ratelimit"])[0][1]["r"] > 0
+
+
+def test_a_public_key_counts_by_network(edge):
+    here = edge()
+
+    def come_from(address):
+        return here.get("secret-page", **{"X-Forwarded-For": address})
+
+    assert [come_from("192.0.2.1").status_code for _ in range(3)] == [200, 200, 429]
+    assert [come_from("192.0.2.2").status_code for _ in range(3)] == [200, 200, 429]
+    network = [come_from(f"2001:db8:0:1::{i}").status_code for i in range(3)]
+    assert network == [200, 200, 429]
+    assert come_from("2001:db8:0:2::1").status_code == 200
+
+
+# --- addresses ---
+
+def test_the_limit_of_an_address(edge, upstream):
+    here = edge(ip_rate="1", ip_burst="4", trusted_proxies="")
+    statuses = [here.get("secret-free", **{"X-Forwarded-For": f"192.0.2.{i}"}).status_code
+                for i in range(6)]  # nobody believes the header
+    assert statuses[:4] == [200] * 4 and 429 in statuses[4:]
+    for path in ("/v1/users/u1", "/nope", "/"):
+        answer = here.get(None, path, Origin="https://app.example")
+        if answer.status_code == 429:
+            assert reason(answer) == "ADDRESS_RATE_EXCEEDED"
+            assert answer.headers["access-control-allow-origin"] == "https://app.example"
+            assert items(answer.headers["ratelimit"])[0][0] == "address"
+    assert here.http.get("/healthz").status_code == 200
+    assert here.http.get("/readyz").status_code == 200
+    preflight = here.http.options("/v1/users", headers={
+        "Origin": "https://app.example", "Access-Control-Request-Method": "GET"})
+    assert preflight.status_code == 204
+
+
+def test_addresses_behind_a_proxy_are_apart(edge):
+    here = edge(ip_rate="1", ip_burst="2")
+
+    def come_from(address):
+        return here.get("secret-free", **{"X-Forwarded-For": address}).status_code
+
+    assert [come_from("192.0.2.1") for _ in range(4)][2:] == [429, 429]
+    assert come_from("6.6.6.6, 192.0.2.1") == 429  # what the client says itself counts for nothing
+    assert come_from("192.0.2.2") == 200
+
+
+@pytest.mark.parametrize("setting, value", [("trusted-proxies", "10.0.0.0/40"),
+                                            ("trusted-proxies", "proxy.example"),
+                                            ("ip-rate", "-1"), ("ip-burst", "0"),
+                                            ("state-dir", "/proc/nothing")])
+def test_wrong_settings_are_named(upstream, setting, value):
+    from support.programs import run_program
+    mapping = f"omnidata.access.v1={upstream.target}"
+    done = run_program("omni-gateway", *settings(upstream, upstreams=mapping, access="policy"),
+                       f"--{setting}={value}")
+    assert done.returncode == 2 and f"--{setting}" in done.stderr
+
+
+def test_policy_needs_an_access_service(upstream):
+    from support.programs import run_program
+    done = run_program("omni-gateway", *settings(upstream, access="policy"))
+    assert done.returncode == 2 and "omnidata.access.v1" in done.stderr
+
+
+# --- quotas ---
+
+def test_a_quota_from_its_first_request_to_its_last(edge):
+    here = edge(plans=[plan("daily", quota=10)], keys=[key("k", "daily", "s")])
+    lefts = []
+    for _ in range(10):
+        answer = here.get("s")
+        assert answer.status_code == 200, answer.text
+        limits = dict(items(answer.headers["ratelimit"]))
+        lefts.append(limits["day"]["r"])
+        assert list(limits) == ["day", "rate"]  # the tightest first
+        assert dict(items(answer.headers["ratelimit-policy"]))["day"] == {"q": 10, "w": 86400}
+    assert lefts == sorted(lefts, reverse=True) and lefts[0] <= 9 and lefts[-1] == 0
+    answer = here.get("s")
+    assert (answer.status_code, reason(answer)) == (429, "QUOTA_EXCEEDED")
+    assert items(answer.headers["ratelimit"]) == [("day", {"r": 0, "t": 77})]
+    assert answer.headers["retry-after"] == "77"
+    assert "quota of this day" in answer.json()["error"]["message"]
+    assert here.access.used == {("k", ""): 10}
+
+
+def test_nobody_waits_for_the_store_but_the_first(edge, wait_until):
+    """While the store does not answer, what is leased goes on being spent."""
+    here = edge(plans=[plan("daily", quota=1000)], keys=[key("k", "daily", "s")])
+    assert here.get("s").status_code == 200
+    here.access.hold.clear()
+    assert [here.get("s").status_code for _ in range(14)] == [200] * 14
+    here.access.hold.set()
+
+
+def test_the_first_request_waits_for_its_lease(edge, wait_until):
+    import threading
+    here = edge(plans=[plan("daily", quota=1000)], keys=[key("k", "daily", "s")])
+    here.access.hold.clear()
+    answers = []
+    threads = [threading.Thread(target=lambda: answers.append(httpx.get(
+        f"http://{here.gateway.address}/v1/users/u1", headers=with_key("s"), timeout=20)))
+        for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    assert here.http.get("/healthz").status_code == 200  # the loop goes on
+    here.access.hold.set()
+    for thread in threads:
+        thread.join()
+    assert [a.status_code for a in answers] == [200] * 8
+    assert all("ratelimit" in a.headers for a in answers)
+    assert sum(1 for r in here.access.asked if r.want) <= 2
+
+
+def test_a_body_is_read_before_the_wait_and_answered_after_it(edge):
+    here = edge(plans=[plan("daily", quota=1000)], keys=[key("k", "daily", "s")])
+    answer = here.http.post("/v1/users", headers=with_key("s"), json={"email": "a@example.org"})
+    assert answer.status_code == 201
+    assert "ratelimit" in answer.headers and answer.headers["location"] == "/v1/users/u1"
+
+
+def test_a_store_that_is_away_is_no_used_up_quota(edge):
+    here = edge(plans=[plan("daily", quota=1000)], keys=[key("k", "daily", "s")])
+    here.access.lease_error = grpc.StatusCode.UNAVAILABLE
+    answer = here.get("s")
+    assert (answer.status_code, reason(answer)) == (503, "QUOTA_UNAVAILABLE")
+    assert answer.headers["retry-after"] == "1"
+
+
+def test_a_gateway_that_stops_gives_its_lease_back(edge):
+    here = edge(plans=[plan("daily", quota=1000)], keys=[key("k", "daily", "s")])
+    for _ in range(5):
+        assert here.get("s").status_code == 200
+    here.gateway.stop()
+    assert here.access.used == {("k", ""): 5}
+
+
+def test_a_killed_gateway_gives_its_lease_back_when_it_is_there_again(edge, wait_until):
+    here = edge(plans=[plan("daily", quota=1000)], keys=[key("k", "daily", "s")])
+    for _ in range(5):
+        assert here.get("s").status_code == 200
+    here.gateway.kill9()
+    assert here.access.used[("k", "")] > 5
+    here.start()
+    wait_until(lambda: here.access.used == {("k", ""): 5})
+    assert here.get("s").status_code == 200
+
+
+def test_leases_that_nobody_uses_come_back(edge, wait_until):
+    here = edge(plans=[plan("daily", quota=1000)], keys=[key("k", "daily", "s")])
+    assert here.get("s").status_code == 200
+    wait_until(lambda: here.access.used == {("k", ""): 1})
+
+
+def test_public_keys_have_a_quota_each(edge):
+    here = edge(keys=[key("k", "page-daily", "s", public=True)])
+
+    def come_from(address):
+        return here.get("s", **{"X-Forwarded-For": address}).status_code
+
+    assert [come_from("192.0.2.1") for _ in range(6)] == [200] * 5 + [429]
+    assert come_from("192.0.2.2") == 200
+    assert {"ip:192.0.2.1", "ip:192.0.2.2"} <= {r.subject for r in here.access.asked}
+
+
+# --- order, and what is told ---
+
+@pytest.mark.parametrize("method, path, headers, status, why", [
+    # a preflight needs nothing, whatever else is wrong
+    ("OPTIONS", "/v1/users", {"Origin": "https://app.example",
+                              "Access-Control-Request-Method": "POST",
+                              "X-API-Key": "nonsense"}, 204, None),
+    # what is refused by the path alone comes before the key
+    ("GET", "/nope", {}, 404, "NO_SUCH_PATH"),
+    ("PUT", "/v1/users", {}, 405, "METHOD_NOT_ALLOWED"),
+    ("POST", "/v1/users", {"Content-Encoding": "gzip"}, 415, "CONTENT_ENCODING"),
+    # the key before the rate, the rate before what the request says
+    ("POST", "/v1/users", {"Content-Type": "text/plain"}, 403, "API_KEY_MISSING"),
+    ("POST", "/v1/users", {"Content-Type": "text/plain", "X-API-Key": "secret-empty"}, 429,
+     "RATE_EXCEEDED"),
+    ("POST", "/v1/users", {"Content-Type": "text/plain", "X-API-Key": "secret-used"}, 429,
+     "QUOTA_EXCEEDED"),
+    ("POST", "/v1/users", {"Content-Type": "text/plain", "X-API-Key": "secret-free"}, 415,
+     "CONTENT_TYPE"),
+    ("GET", "/v1/users?nonsense=1", {"X-API-Key": "secret-used"}, 429, "QUOTA_EXCEEDED"),
+])
+def test_which_refusal_wins(order, method, path, headers, status, why):
+    content = "{" if method == "POST" else None
+    answer = order.http.request(method, path, headers=headers, content=content)
+    assert answer.status_code == status, answer.text
+    assert (reason(answer) if why else None) == why
+
+
+@pytest.fixture(scope="module")
+def order(module_start, shared_upstream, tmp_path_factory):
+    """Its keys: one whose bucket is empty, one whose quota is used up, one that may."""
+    edge = Edge(module_start, shared_upstream, tmp_path_factory.mktemp("order"))
+    edge.access.publish(
+        [plan("free"), plan("slow", rate=0.000001, burst=1), plan("none", quota=1)],
+        [key("k1", "free", "secret-free"), key("k2", "slow", "secret-empty"),
+         key("k3", "none", "secret-used")])
+    edge.start()
+    for secret in ("secret-empty", "secret-used"):
+        assert edge.get(secret).status_code == 200
+    yield edge
+    edge.close()
+
+
+def test_a_page_can_read_the_limits(shared):
+    answer = shared.get("secret-free", Origin="https://app.example")
+    exposed = answer.headers["access-control-expose-headers"].replace(" ", "").split(",")
+    assert {"RateLimit", "RateLimit-Policy", "Retry-After", "ETag", "Location",
+            "X-Request-Id"} <= set(exposed)
+
+
+def test_the_log_tells_who_and_why_and_no_secret(edge, wait_until):
+    here = edge()
+    here.get("secret-free", **{"X-Forwarded-For": "192.0.2.9"})
+    here.get("a-secret-that-is-wrong")
+    wait_until(lambda: len(here.gateway.events("request")) >= 2)
+    admitted, refused = [line for line in here.gateway.events("request")
+                         if line.get("route", "").startswith("/v1")][:2]
+    assert (admitted["key_id"], admitted["client"]) == ("k-free", "192.0.2.9")
+    assert "reason" not in admitted
+    assert refused["reason"] == "API_KEY_INVALID" and "key_id" not in refused
+    assert "secret-free" not in here.gateway.stderr and "a-secret" not in here.gateway.stderr
+    kept = (here.state / "keys").read_bytes()
+    assert b"secret-free" not in kept
+
+
+def test_open_mode_asks_nobody_and_says_so(start, upstream):
+    gateway = start("omni-gateway", *settings(upstream))
+    answer = httpx.get(f"http://{gateway.address}/v1/users/u1", headers=with_key("nonsense"))
+    assert answer.status_code == 200 and "ratelimit" not in answer.headers
+    assert gateway.events("access_open")
+    assert "keys" not in json.loads(httpx.get(f"http://{gateway.address}/readyz").text)
+
+
+def test_usage_is_a_method_like_others(shared):
+    assert shared.get(None, "/v1/usage").status_code == 403
+    answer = shared.get("secret-free", "/v1/usage")
+    assert (answer.status_code, answer.json()) == (200, {"keyId": "k"})
