@@ -25,6 +25,37 @@
 /* ALREADY_EXISTS: another user has this email address, whatever its case. */
 #define REASON_EMAIL_TAKEN "EMAIL_TAKEN"
 
+/* NOT_FOUND: there is no API key with this id. */
+#define REASON_KEY_NOT_FOUND "KEY_NOT_FOUND"
+
+/* NOT_FOUND, FAILED_PRECONDITION (of a key to make): there is no plan with this id. */
+#define REASON_PLAN_NOT_FOUND "PLAN_NOT_FOUND"
+
+/* FAILED_PRECONDITION: the key has been disabled, for ever. */
+#define REASON_KEY_DISABLED "KEY_DISABLED"
+
+/* FAILED_PRECONDITION: the key's expire_time has passed. */
+#define REASON_KEY_EXPIRED "KEY_EXPIRED"
+
+/* ALREADY_EXISTS: a request with this request_id has made a key; its secret is not told twice. */
+#define REASON_KEY_CREATED_BEFORE "KEY_CREATED_BEFORE"
+
+/* ABORTED: the key was changed by another request at the same time; try again. */
+#define REASON_KEY_CHANGED "KEY_CHANGED"
+
+/* RESOURCE_EXHAUSTED: there are as many keys, or plans, as there may be. */
+#define REASON_KEYS_FULL "KEYS_FULL"
+#define REASON_PLANS_FULL "PLANS_FULL"
+
+/* FAILED_PRECONDITION: the key's plan has no quota, so there is nothing to lease. */
+#define REASON_PLAN_HAS_NO_QUOTA "PLAN_HAS_NO_QUOTA"
+
+/* ABORTED: the quota was changed by another request at the same time; try again. */
+#define REASON_QUOTA_CHANGED "QUOTA_CHANGED"
+
+/* PERMISSION_DENIED: the call is about the caller's API key, and none came with it. */
+#define REASON_API_KEY_NEEDED "API_KEY_NEEDED"
+
 /* ABORTED: the user has changed since the etag was read. */
 #define REASON_ETAG_MISMATCH "ETAG_MISMATCH"
 

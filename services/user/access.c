@@ -1,0 +1,64 @@
+/* Secrets: made, replaced, ended. */
+#include "user/access.h"
+
+#include "base/buf.h"
+#include "base/encode.h"
+#include "crypto/crypto.h"
+
+#include <string.h>
+
+enum { SECRET_RANDOM_BYTES = 32 };
+
+static void new_secret(struct access_key *key, char text[ACCESS_SECRET_CHARS + 1])
+{
+    uint8_t random[SECRET_RANDOM_BYTES];
+    struct buf out;
+    id_random_bytes(random, sizeof random);
+    buf_init(&out, ACCESS_SECRET_CHARS + 1);
+    buf_add_cstr(&out, "omni_");
+    encode_base64url(&out, (struct str){(const char *)random, sizeof random});
+    memcpy(text, out.ptr, ACCESS_SECRET_CHARS);
+    text[ACCESS_SECRET_CHARS] = '\0';
+    explicit_bzero(random, sizeof random);
+    explicit_bzero(out.ptr, out.len);
+    buf_clear(&out);
+    memcpy(key->prefix, text, ACCESS_PREFIX_CHARS);
+    key->prefix[ACCESS_PREFIX_CHARS] = '\0';
+    crypto_sha256((struct str){text, ACCESS_SECRET_CHARS}, key->secrets[0].hash);
+    key->secrets[0].expire_us = 0;
+}
+
+void access_key_make_secret(struct access_key *key, char secret[ACCESS_SECRET_CHARS + 1])
+{
+    new_secret(key, secret);
+    key->secret_count = 1;
+}
+
+size_t access_key_secrets(const struct access_key *key, int64_t now_us)
+{
+    size_t count = 1;
+    while (count < key->secret_count && key->secrets[count].expire_us > now_us)
+        count++;
+    return count;
+}
+
+void access_key_rotate(struct access_key *key, int64_t now_us, int64_t overlap_us,
+                       char secret[ACCESS_SECRET_CHARS + 1])
+{
+    size_t good = access_key_secrets(key, now_us);
+    key->secrets[0].expire_us = now_us + overlap_us;
+    /* In the order of their ends, which is what access_key_secrets goes by. */
+    for (size_t i = 1; i < good; i++) {
+        struct access_secret older = key->secrets[i];
+        if (older.expire_us <= key->secrets[i - 1].expire_us)
+            continue;
+        key->secrets[i] = key->secrets[i - 1];
+        key->secrets[i - 1] = older;
+    }
+    key->secret_count = overlap_us ? good + 1 : 1;
+    if (key->secret_count > ACCESS_SECRETS_MAX)
+        key->secret_count = ACCESS_SECRETS_MAX;
+    memmove(&key->secrets[1], &key->secrets[0], (key->secret_count - 1) * sizeof key->secrets[0]);
+    new_secret(key, secret);
+    key->rotate_us = now_us;
+}

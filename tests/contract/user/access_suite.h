@@ -1,0 +1,134 @@
+/*
+ * What the contract suite of the access store needs: the backends it runs on (a new one is a line),
+ * a fresh store per test with a clock of its own, and short words.
+ */
+#pragma once
+#include "tests/support/unit.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "user/access_store_sqlite.h"
+#include "user/reasons.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct access_suite {
+    struct access_store *store;
+    struct arena arena;
+    struct error err;
+    struct clock clock;
+    _Atomic int64_t wall_us;
+    char directory[64], path[128];
+    enum code (*open)(struct access_suite *suite);
+};
+
+static inline int64_t access_suite_wall_us(const struct clock *clock)
+{
+    return ((const struct access_suite *)((const char *)clock -
+                                          offsetof(struct access_suite, clock)))
+        ->wall_us;
+}
+
+static inline int64_t access_suite_mono_ms(const struct clock *clock)
+{
+    return access_suite_wall_us(clock) / 1000;
+}
+
+static inline enum code access_suite_open_sqlite(struct access_suite *suite)
+{
+    return access_store_sqlite_open(
+        &(struct access_store_sqlite_options){suite->path, &suite->clock}, &suite->store,
+        &suite->err);
+}
+
+struct access_suite_backend {
+    const char *name;
+    enum code (*open)(struct access_suite *suite);
+};
+static const struct access_suite_backend ACCESS_SUITE_BACKENDS[] = {
+    {"sqlite", access_suite_open_sqlite},
+};
+
+static inline int access_suite_setup(void **state)
+{
+    struct access_suite *suite = xcalloc(1, sizeof *suite);
+    suite->clock = (struct clock){access_suite_wall_us, access_suite_mono_ms};
+    suite->wall_us = 1795374600LL * 1000000;
+    snprintf(suite->directory, sizeof suite->directory, "/tmp/access-suite-XXXXXX");
+    if (!mkdtemp(suite->directory))
+        return -1;
+    snprintf(suite->path, sizeof suite->path, "%s/access.db", suite->directory);
+    suite->open = ACCESS_SUITE_BACKENDS[0].open;
+    *state = suite;
+    return suite->open(suite) == CODE_OK ? 0 : -1;
+}
+
+static inline int access_suite_teardown(void **state)
+{
+    struct access_suite *suite = *state;
+    static const char *const files[] = {"", "-wal", "-shm", ".lock"};
+    char path[160];
+    access_store_free(suite->store);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        snprintf(path, sizeof path, "%s%s", suite->path, files[i]);
+        unlink(path);
+    }
+    rmdir(suite->directory);
+    arena_clear(&suite->arena);
+    xfree(suite);
+    return 0;
+}
+
+/* As after a crash or a restart. */
+static inline void access_suite_reopen(struct access_suite *suite)
+{
+    access_store_free(suite->store);
+    assert_int_equal(suite->open(suite), CODE_OK);
+}
+
+#define ACCESS_TEST(test) \
+    cmocka_unit_test_setup_teardown(test, access_suite_setup, access_suite_teardown)
+
+static const struct store_call ACCESS_CALL = {STORE_TENANT, INT64_MAX};
+
+/* The vtable's functions without what is always the same; the error is forgotten before. */
+#define ACCESS(suite, verb, ...) \
+    (error_clear(&(suite)->err), \
+     (suite)->store->vtable->verb((suite)->store, &ACCESS_CALL, __VA_ARGS__, &(suite)->err))
+
+static inline void access_suite_plan(struct access_suite *suite, const char *id, uint64_t quota)
+{
+    struct access_plan plan = {str_of(id), 2.5, 7, quota, quota ? QUOTA_DAY : QUOTA_NONE};
+    assert_int_equal(ACCESS(suite, put_plan, &plan), CODE_OK);
+}
+
+static inline struct access_key access_suite_key(struct access_suite *suite, const char *name)
+{
+    char secret[ACCESS_SECRET_CHARS + 1];
+    struct access_key key = {.id = id_new(&suite->clock),
+                             .name = str_of(name),
+                             .plan_id = STR("p"),
+                             .create_us = suite->wall_us,
+                             .rotate_us = suite->wall_us};
+    access_key_make_secret(&key, secret);
+    return key;
+}
+
+/* Made, under a plan "p" that must be there. */
+static inline struct access_key access_suite_made(struct access_suite *suite, const char *name)
+{
+    struct access_key key = access_suite_key(suite, name);
+    assert_int_equal(ACCESS(suite, create_key, &key, NULL), CODE_OK);
+    key.version = 1;
+    return key;
+}
+
+static inline uint64_t access_suite_version(struct access_suite *suite)
+{
+    uint64_t version = 0;
+    assert_int_equal(ACCESS(suite, version, &version), CODE_OK);
+    return version;
+}
