@@ -8,6 +8,8 @@
 #include "base/program.h"
 #include "pb/proto.h"
 #include "rpc/server.h"
+#include "user/access_service.h"
+#include "user/access_store_sqlite.h"
 #include "user/emitter.h"
 #include "user/page_token.h"
 #include "user/relay.h"
@@ -24,8 +26,9 @@
 enum { WRITES_WAITING_MAX = 4096, STREAMS_MAX = 64, MESSAGE_BYTES = 4 << 20 };
 
 struct settings {
-    const char *listen, *data_dir, *user_store, *events, *access, *log_level;
+    const char *listen, *data_dir, *user_store, *access_store, *events, *access, *log_level;
     struct rpc_identity_options identity;
+    int64_t quota_lease_ms;
     int64_t grace_ms, workers, calls_waiting, readers, store_bytes, outbox_bytes, read_events;
 };
 
@@ -38,9 +41,13 @@ static const struct config_item ITEMS[] = {
     SETTING("listen", CONFIG_TEXT, listen, "127.0.0.1:50051", NULL, NULL, NULL,
             "address for gRPC; port 0: any; unix:/path for a socket"),
     SETTING("data-dir", CONFIG_TEXT, data_dir, "./data/user", NULL, NULL, NULL,
-            "where the database and the page token key are"),
+            "where the databases and the page token key are"),
     SETTING("user-store", CONFIG_TEXT, user_store, "sqlite:", NULL, NULL, NULL,
             "sqlite:PATH, or sqlite: for users.db in data-dir"),
+    SETTING("access-store", CONFIG_TEXT, access_store, "sqlite:", NULL, NULL, NULL,
+            "API keys, plans and quotas: sqlite:PATH, or sqlite: for access.db in data-dir"),
+    SETTING("quota-lease", CONFIG_DURATION, quota_lease_ms, "1m", "1s", "1h", NULL,
+            "how long a gateway may spend a part of a quota that it was given"),
     SETTING("events", CONFIG_TEXT, events, "grpc://127.0.0.1:50052", NULL, NULL, NULL,
             "where events go: grpc://HOST:PORT, or none: to keep them in the outbox"),
     RPC_IDENTITY_SETTINGS(struct settings, identity),
@@ -74,12 +81,14 @@ struct program {
     struct settings settings;
     struct rpc_identity *identity;
     struct store *store;
+    struct access_store *access_store;
     struct page_tokens *tokens;
+    struct access_service access;
     struct relay_sender *sender;
     struct relay *relay;
     struct emitter *emitter;
     struct service service;
-    struct rpc_service tables[SERVICE_COUNT];
+    struct rpc_service tables[SERVICE_COUNT + 1]; /* the access service is the last */
     struct rpc_server *server;
 };
 
@@ -119,6 +128,26 @@ static enum code open_identity(struct program *program, struct error *err)
     if (rpc_identity_open(&options, &program->identity, err) != CODE_OK)
         return err->code;
     return rpc_identity_check_listen(program->identity, program->settings.listen, "--listen", err);
+}
+
+static enum code start_access(struct program *program, struct error *err)
+{
+    const struct settings *settings = &program->settings;
+    char path[PROGRAM_PATH_BYTES];
+    if (program_backend_path("access-store", settings->access_store, "sqlite:", settings->data_dir,
+                             "access.db", path, err) != CODE_OK)
+        return err->code;
+    const struct access_store_sqlite_options options = {path, clock_real()};
+    if (access_store_sqlite_open(&options, &program->access_store, err) != CODE_OK ||
+        access_watch_new(program->access_store, clock_real(), &program->access.watch, err) !=
+            CODE_OK)
+        return error_prefix(err, "--access-store");
+    program->access.store = program->access_store;
+    program->access.tokens = program->tokens;
+    program->access.clock = clock_real();
+    program->access.lease_ms = settings->quota_lease_ms;
+    access_service_init(&program->access);
+    return CODE_OK;
 }
 
 static enum code start_relay(struct program *program, struct error *err)
@@ -166,10 +195,11 @@ static enum code start_server(struct program *program, struct error *err)
     program->service =
         (struct service){program->store, program->emitter, program->tokens, clock_real()};
     service_tables(&program->service, program->tables);
+    program->tables[SERVICE_COUNT] = access_service_table(&program->access);
     const struct rpc_server_options options = {
         .address = program->settings.listen,
         .services = program->tables,
-        .service_count = SERVICE_COUNT,
+        .service_count = SERVICE_COUNT + 1,
         .descriptor_set = proto_builtin_set(),
         .identity = program->identity,
         .guard = {.gateway = "gateway",
@@ -184,7 +214,7 @@ static enum code start_server(struct program *program, struct error *err)
     };
     if (rpc_server_start(&options, &program->server, err) != CODE_OK)
         return error_prefix(err, "--listen");
-    for (int i = 0; i < SERVICE_COUNT; i++)
+    for (int i = 0; i <= SERVICE_COUNT; i++)
         rpc_server_set_serving(program->server, program->tables[i].name, true);
     rpc_server_set_serving(program->server, "", true);
     return CODE_OK;
@@ -194,11 +224,15 @@ static enum code start_server(struct program *program, struct error *err)
 static void stop(struct program *program)
 {
     enum { RELAY_GRACE_MS = 2000 };
+    if (program->access.watch)
+        access_watch_close(program->access.watch); /* gateways go; they have their snapshot */
     bool clean = !program->server || rpc_server_drain(program->server, program->settings.grace_ms);
     emitter_free(program->emitter);
     relay_free(program->relay, RELAY_GRACE_MS);
     if (program->sender)
         program->sender->free(program->sender);
+    access_watch_free(program->access.watch);
+    access_store_free(program->access_store);
     page_tokens_free(program->tokens);
     store_free(program->store);
     rpc_identity_free(program->identity);
@@ -219,8 +253,9 @@ int main(int argc, char **argv)
     mallopt(M_ARENA_MAX, 4); /* 64 threads that mostly wait need no heap each */
     if (program_make_directory("data-dir", program.settings.data_dir, &err) != CODE_OK ||
         open_identity(&program, &err) != CODE_OK || open_store(&program, &err) != CODE_OK ||
-        open_tokens(&program, &err) != CODE_OK || start_relay(&program, &err) != CODE_OK ||
-        start_emitter(&program, &err) != CODE_OK || start_server(&program, &err) != CODE_OK) {
+        open_tokens(&program, &err) != CODE_OK || start_access(&program, &err) != CODE_OK ||
+        start_relay(&program, &err) != CODE_OK || start_emitter(&program, &err) != CODE_OK ||
+        start_server(&program, &err) != CODE_OK) {
         fprintf(stderr, "%s: %s\n", PROGRAM.name, err.text);
         stop(&program);
         return 2;

@@ -15,7 +15,7 @@ static char *text_in(struct str text)
     return (char *)(uintptr_t)text.ptr; /* protobuf-c does not write to what it packs */
 }
 
-static Google__Protobuf__Timestamp *timestamp(int64_t us, struct arena *arena)
+Google__Protobuf__Timestamp *service_timestamp(int64_t us, struct arena *arena)
 {
     Google__Protobuf__Timestamp *time = arena_alloc(arena, sizeof *time);
     google__protobuf__timestamp__init(time);
@@ -55,8 +55,8 @@ void service_fill_user(Omnidata__User__V1__User *message, const struct user *use
     message->family_name = text_in(user->family_name);
     message->status = (Omnidata__User__V1__UserStatus)user->status;
     fill_labels(message, user, arena);
-    message->create_time = timestamp(user->create_us, arena);
-    message->update_time = timestamp(user->update_us, arena);
+    message->create_time = service_timestamp(user->create_us, arena);
+    message->update_time = service_timestamp(user->update_us, arena);
     if (!user->owner_issuer.len && !user->owner_subject.len)
         return;
     message->owner = arena_alloc(arena, sizeof *message->owner);

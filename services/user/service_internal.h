@@ -17,6 +17,9 @@
 /* The call's tenant and what is left of its time. */
 struct store_call service_store_call(const struct rpc_call *call);
 
+/* Microseconds since 1970. */
+Google__Protobuf__Timestamp *service_timestamp(int64_t us, struct arena *arena);
+
 /* Fills an initialised message; texts are the user's own, which must be followed by NUL as those in
  * an arena are. */
 void service_fill_user(Omnidata__User__V1__User *message, const struct user *user,
