@@ -2,9 +2,9 @@
 // keys move the active row, Enter opens it (the combobox pattern of ARIA).
 import { ApiError, users as api } from './api.js';
 import { byId, el, setText } from './dom.js';
-import { whyNotRead } from './failures.js';
+import { nextTry, whyNotRead } from './failures.js';
 import { avatar, highlight, plural, statusBadge } from './format.js';
-import { backoff } from './poll.js';
+import { pauseAfter } from './poll.js';
 import { report } from './status.js';
 
 const DEBOUNCE_MS = 150;
@@ -74,8 +74,8 @@ export function startDirectory(onOpen) {
       return;
     }
     failures += 1;
-    const delay = Math.max(backoff(failures), error.retryAfterMs ?? 0);
-    report('users', `${whyNotRead(error, 'The directory does not answer')}; next try in ${Math.round(delay / 1000)} s.`);
+    const delay = pauseAfter(error, failures);
+    report('users', `${whyNotRead(error, 'The directory does not answer')}; ${nextTry(delay)}`);
     if (shown.length === 0) setText(summary, refused ? 'Users cannot be read.' : 'No users yet; trying again.');
     retry = setTimeout(again, delay);
   }

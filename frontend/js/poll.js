@@ -1,6 +1,7 @@
 // Repeats a task while the page is visible, and more and more rarely while it fails.
 const INTERVAL_MS = 5_000;
 const LONGEST_MS = 60_000;
+const AT_MOST_MS = 3_600_000;
 
 // task(signal) resolves or throws. onFailure(error, nextMs) and onSuccess() tell how it went.
 // Answers a function that runs the task at once.
@@ -24,7 +25,7 @@ export function startPolling(task, { onSuccess = () => {}, onFailure = () => {} 
     } catch (error) {
       if (controller.signal.aborted) return;
       failures += 1;
-      delay = Math.max(backoff(failures), error.retryAfterMs ?? 0);
+      delay = pauseAfter(error, failures);
       onFailure(error, delay);
     }
     running = null;
@@ -42,6 +43,11 @@ export function startPolling(task, { onSuccess = () => {}, onFailure = () => {} 
   });
   if (!document.hidden) run();
   return run;
+}
+
+// As long as the server has asked for, but a quota may run for a month: there are better plans by then.
+export function pauseAfter(error, failures) {
+  return Math.min(Math.max(backoff(failures), error.retryAfterMs ?? 0), AT_MOST_MS);
 }
 
 // 5 s, 10 s, 20 s, ... with jitter, so that many pages do not come back at the same moment.

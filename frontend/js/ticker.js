@@ -2,10 +2,10 @@
 // button and while the page is hidden.
 import { analytics } from './api.js';
 import { byId, el, setText } from './dom.js';
-import { whyNotRead } from './failures.js';
+import { nextTry, whyNotRead } from './failures.js';
 import { formatClock, plural, timeElement } from './format.js';
 import { kindById } from './kinds.js';
-import { backoff } from './poll.js';
+import { pauseAfter } from './poll.js';
 import { report } from './status.js';
 import { readTail } from './tail.js';
 
@@ -32,9 +32,9 @@ export function startTicker() {
       await readTail(analytics.tail, { onOpen: opened, onMessage: take, signal: controller.signal });
     } catch (error) {
       failures += 1;
-      const delay = Math.max(failures > 1 ? backoff(failures) : 500, error.retryAfterMs);
+      const delay = failures > 1 || error.retryAfterMs ? pauseAfter(error, failures) : 500;
       // One lost connection is not worth a word.
-      if (failures > 1) report('live', `${whyNotRead(error, 'Live events do not come')}; next try in ${Math.round(delay / 1000)} s.`);
+      if (failures > 1) report('live', `${whyNotRead(error, 'Live events do not come')}; ${nextTry(delay)}`);
       retry = setTimeout(connect, delay);
     }
   }

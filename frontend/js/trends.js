@@ -3,7 +3,7 @@
 import { analytics as api } from './api.js';
 import { startChart } from './chart.js';
 import { byId, el, setText } from './dom.js';
-import { whyNotRead } from './failures.js';
+import { nextTry, whyNotRead } from './failures.js';
 import { count, formatMinute, formatNumber, plural } from './format.js';
 import { kinds } from './kinds.js';
 import { startPipeline } from './pipeline.js';
@@ -30,7 +30,7 @@ export function startTrends(onSearch) {
   }
 
   const failure = (source, text) => (error, delay) =>
-    report(source, `${whyNotRead(error, text)}; next try in ${Math.round(delay / 1000)} s.`);
+    report(source, `${whyNotRead(error, text)}; ${nextTry(delay)}`);
   const pollers = [
     startPolling(pollTrends, {
       onSuccess: () => {
