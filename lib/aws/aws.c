@@ -12,20 +12,26 @@ static char *look_up(const char *name)
     return getenv(name);
 }
 
+struct http_client *aws_http_new(const struct aws *aws, int64_t connections)
+{
+    return http_client_new(&(struct http_client_options){
+        .user_agent = aws->user_agent,
+        .ca_file = aws->environment("AWS_CA_BUNDLE"),
+        .thread_name = "aws-http",
+        .connections = connections,
+        .connections_kept = 2 * connections,
+        .requests = REQUESTS_MAX,
+    });
+}
+
 enum code aws_open(const struct aws_options *options, struct aws **aws, struct error *err)
 {
     struct aws *a = xcalloc(1, sizeof *a);
     int64_t connections = options->connections ? options->connections : CONNECTIONS;
     a->clock = options->clock ? options->clock : clock_real();
     a->environment = options->environment ? options->environment : look_up;
-    a->http = http_client_new(&(struct http_client_options){
-        .user_agent = options->user_agent,
-        .ca_file = a->environment("AWS_CA_BUNDLE"),
-        .thread_name = "aws-http",
-        .connections = connections,
-        .connections_kept = 2 * connections,
-        .requests = REQUESTS_MAX,
-    });
+    a->user_agent = options->user_agent;
+    a->http = aws_http_new(a, connections);
     a->timer = aws_timer_new();
     if (!a->http || !a->timer) {
         error_set(err, CODE_RESOURCE_EXHAUSTED, NULL, "cannot start the threads for AWS");
@@ -77,6 +83,11 @@ struct aws_client *aws_client_new(const struct aws_client_options *options)
     client->location.host = arena_str(&client->arena, options->location->host);
     client->tls = str_starts(client->location.endpoint, STR("https://"));
     sigv4_cache_init(&client->keys);
+    pthread_mutex_init(&client->lock, NULL);
+    if (options->own_connections) {
+        client->own = aws_http_new(options->aws, CONNECTIONS);
+        client->closed = !client->own;
+    }
     atomic_init(&client->tokens, TOKENS_MAX);
     return client;
 }
@@ -85,9 +96,34 @@ void aws_client_free(struct aws_client *client)
 {
     if (!client)
         return;
+    aws_client_close(client);
+    pthread_mutex_destroy(&client->lock);
     sigv4_cache_clear(&client->keys);
     arena_clear(&client->arena);
     xfree(client);
+}
+
+void aws_client_close(struct aws_client *client)
+{
+    pthread_mutex_lock(&client->lock);
+    struct http_client *own = client->own;
+    client->own = NULL;
+    client->closed = true;
+    pthread_mutex_unlock(&client->lock);
+    http_client_free(own);
+}
+
+enum code aws_http_start(struct aws_client *client, const struct http_client_request *request,
+                         http_client_done_fn done, void *argument, struct error *err)
+{
+    struct aws *aws = client->options.aws;
+    if (!client->options.own_connections)
+        return http_client_start(aws->http, request, done, argument, err);
+    pthread_mutex_lock(&client->lock);
+    enum code code = client->closed ? error_set(err, CODE_CANCELLED, NULL, "stopping")
+                                    : http_client_start(client->own, request, done, argument, err);
+    pthread_mutex_unlock(&client->lock);
+    return code;
 }
 
 const struct aws_location *aws_client_location(const struct aws_client *client)

@@ -205,7 +205,7 @@ static enum code try_to_send(struct call *call, struct error *err)
         .context = call,
     };
     call->tries++;
-    return http_client_start(options->aws->http, &request, on_answer, call, err);
+    return aws_http_start(call->client, &request, on_answer, call, err);
 }
 
 static void send_attempt(struct call *call)

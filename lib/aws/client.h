@@ -76,12 +76,17 @@ struct aws_client_options {
     int64_t attempt_ms;                  /* of one; 0: 10 seconds */
     int64_t backoff_ms;                  /* the first pause is up to so long; 0: 50 */
     int64_t answer_bytes_max;            /* 0: 17 MiB */
+    bool own_connections;                /* that others do not wait for: see aws_client_close */
 };
 
 struct aws_client;
 
 struct aws_client *aws_client_new(const struct aws_client_options *options);
 void aws_client_free(struct aws_client *client);
+
+/* For a client with own connections: what is under way ends with CANCELLED soon, and nothing more
+ * is sent. Not from `done`. */
+void aws_client_close(struct aws_client *client);
 const struct aws_location *aws_client_location(const struct aws_client *client);
 
 struct aws_request {

@@ -12,6 +12,8 @@
 
 enum {
     REQUEST_BYTES_MAX = 4 << 20,
+    ANSWER_BYTES_MAX = 17 << 20,
+    ATTEMPT_MS = 10000,
     POLL_MARGIN_MS = 10000,
     WAIT_MAX_S = 20,
     USUAL_MESSAGE_BYTES = 262144,
@@ -47,28 +49,41 @@ static struct str text_of(const struct json_value *object, struct str key)
     return value && value->kind == JSON_STRING ? value->text : (struct str){0};
 }
 
+static struct aws_request make_request(const char *operation, struct str body, int64_t deadline_ms,
+                                       struct arena *arena)
+{
+    struct http_header *headers = arena_alloc(arena, 2 * sizeof *headers);
+    headers[0] = (struct http_header){STR("Content-Type"), STR("application/x-amz-json-1.0")};
+    headers[1] = (struct http_header){STR("X-Amz-Target"),
+                                      str_of(arena_printf(arena, "AmazonSQS.%s", operation))};
+    return (struct aws_request){.method = STR("POST"),
+                                .headers = headers,
+                                .header_count = 2,
+                                .body = body,
+                                .attempt_ms = deadline_ms > ATTEMPT_MS ? deadline_ms : 0,
+                                .deadline_ms = deadline_ms};
+}
+
+static enum code read_answer(struct str body, struct arena *arena, const struct json_value **answer,
+                             struct error *err)
+{
+    struct json_limits limits = {.bytes = ANSWER_BYTES_MAX, .depth = 20};
+    if (!body.len) /* some calls answer with nothing */
+        body = STR("{}");
+    if (json_read(arena, body, limits, answer, err) != CODE_OK)
+        return error_set(err, CODE_INTERNAL, NULL, "sqs: the answer is no JSON");
+    return CODE_OK;
+}
+
 static enum code call(struct aws_client *client, const char *operation, struct str body,
                       int64_t deadline_ms, struct arena *arena, const struct json_value **answer,
                       struct error *err)
 {
-    const struct http_header headers[] = {
-        {STR("Content-Type"), STR("application/x-amz-json-1.0")},
-        {STR("X-Amz-Target"), str_of(arena_printf(arena, "AmazonSQS.%s", operation))}};
-    const struct aws_request request = {.method = STR("POST"),
-                                        .headers = headers,
-                                        .header_count = 2,
-                                        .body = body,
-                                        .attempt_ms = deadline_ms > 10000 ? deadline_ms : 0,
-                                        .deadline_ms = deadline_ms};
+    const struct aws_request request = make_request(operation, body, deadline_ms, arena);
     struct aws_response response;
-    struct json_limits limits = {.bytes = REQUEST_BYTES_MAX, .depth = 20};
     if (aws_call(client, &request, arena, &response, err) != CODE_OK)
         return err->code;
-    if (!response.body.len)
-        response.body = STR("{}");
-    if (json_read(arena, response.body, limits, answer, err) != CODE_OK)
-        return error_set(err, CODE_INTERNAL, NULL, "sqs: %s: the answer is no JSON", operation);
-    return CODE_OK;
+    return read_answer(response.body, arena, answer, err);
 }
 
 /* {"QueueUrl":…, with room for more. */
@@ -408,11 +423,9 @@ static struct sqs_message read_message(const struct json_value *item)
     return message;
 }
 
-enum code sqs_receive(struct sqs_queue *queue, size_t max, int64_t visibility_s, int64_t wait_s,
-                      struct arena *arena, struct sqs_message *messages, size_t *count,
-                      struct error *err)
+static struct aws_request poll_request(const struct sqs_queue *queue, size_t max,
+                                       int64_t visibility_s, int64_t wait_s, struct arena *arena)
 {
-    const struct json_value *answer;
     struct buf body;
     int64_t wait = wait_s > WAIT_MAX_S ? WAIT_MAX_S : wait_s;
     struct json_out json = begin(&body, queue, arena);
@@ -427,12 +440,72 @@ enum code sqs_receive(struct sqs_queue *queue, size_t max, int64_t visibility_s,
     json_key(&json, STR("MessageAttributeNames"));
     json_raw(&json, STR("[\"id\"]"));
     json_object_end(&json);
-    *count = 0;
-    if (call(queue->client, "ReceiveMessage", buf_str(&body), wait * 1000 + POLL_MARGIN_MS, arena,
-             &answer, err) != CODE_OK)
-        return err->code;
-    for (const struct json_value *item = first_of(answer, STR("Messages")); item && *count < max;
+    return make_request("ReceiveMessage", buf_str(&body), wait * 1000 + POLL_MARGIN_MS, arena);
+}
+
+static size_t read_messages(const struct json_value *answer, size_t max,
+                            struct sqs_message *messages)
+{
+    size_t count = 0;
+    for (const struct json_value *item = first_of(answer, STR("Messages")); item && count < max;
          item = item->next)
-        messages[(*count)++] = read_message(item);
+        messages[count++] = read_message(item);
+    return count;
+}
+
+enum code sqs_receive(struct sqs_queue *queue, size_t max, int64_t visibility_s, int64_t wait_s,
+                      struct arena *arena, struct sqs_message *messages, size_t *count,
+                      struct error *err)
+{
+    const struct aws_request request = poll_request(queue, max, visibility_s, wait_s, arena);
+    const struct json_value *answer;
+    struct aws_response response;
+    *count = 0;
+    if (aws_call(queue->client, &request, arena, &response, err) != CODE_OK ||
+        read_answer(response.body, arena, &answer, err) != CODE_OK)
+        return err->code;
+    *count = read_messages(answer, max, messages);
     return CODE_OK;
+}
+
+struct poll {
+    struct arena arena;
+    sqs_received_fn received;
+    void *argument;
+};
+
+static void free_poll(struct poll *poll)
+{
+    arena_clear(&poll->arena);
+    xfree(poll);
+}
+
+static void on_polled(void *argument, const struct aws_response *response, const struct error *err)
+{
+    struct poll *poll = argument;
+    struct sqs_message messages[SQS_BATCH_MAX];
+    const struct json_value *answer;
+    struct error wrong = {0};
+    size_t count = 0;
+    if (!err && read_answer(response->body, &poll->arena, &answer, &wrong) != CODE_OK)
+        err = &wrong;
+    if (!err)
+        count = read_messages(answer, SQS_BATCH_MAX, messages);
+    poll->received(poll->argument, messages, count, err);
+    free_poll(poll);
+}
+
+enum code sqs_receive_start(const struct sqs_queue *queue, struct aws_client *client,
+                            int64_t visibility_s, int64_t wait_s, sqs_received_fn received,
+                            void *argument, struct error *err)
+{
+    struct poll *poll = xcalloc(1, sizeof *poll);
+    poll->received = received;
+    poll->argument = argument;
+    const struct aws_request request =
+        poll_request(queue, SQS_BATCH_MAX, visibility_s, wait_s, &poll->arena);
+    if (aws_start(client, &request, on_polled, poll, err) == CODE_OK)
+        return CODE_OK;
+    free_poll(poll);
+    return err->code;
 }

@@ -60,6 +60,16 @@ enum code sqs_receive(struct sqs_queue *queue, size_t max, int64_t visibility_s,
                       struct arena *arena, struct sqs_message *messages, size_t *count,
                       struct error *err) MUST_CHECK;
 
+/* `err` NULL: it succeeded. Texts live until it returns; must not block. */
+typedef void (*sqs_received_fn)(void *argument, const struct sqs_message *messages, size_t count,
+                                const struct error *err);
+
+/* The same without waiting, over another client of the same place (for its own connections); as
+ * aws_start. */
+enum code sqs_receive_start(const struct sqs_queue *queue, struct aws_client *client,
+                            int64_t visibility_s, int64_t wait_s, sqs_received_fn received,
+                            void *argument, struct error *err) MUST_CHECK;
+
 /* At most SQS_BATCH_MAX handles; as sqs_send. 0 seconds releases. */
 enum code sqs_change_visibility(struct sqs_queue *queue, const struct str *handles, size_t count,
                                 int64_t visibility_s, int64_t deadline_ms,

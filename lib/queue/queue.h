@@ -1,7 +1,7 @@
 /*
  * A durable queue as a port: messages are received under a lease and stay until they are deleted;
  * a lease that ends unextended makes its message receivable again (at-least-once, like SQS).
- * Implementations: queue_sqlite.c. All functions are thread-safe.
+ * Implementations: queue_sqlite.c, queue_sqs.c. All functions are thread-safe.
  */
 #pragma once
 #include "base/arena.h"
@@ -21,8 +21,9 @@ struct queue_message {
 
 struct queue_stats {
     uint64_t messages; /* leased ones included */
-    uint64_t units;    /* the sum of what senders gave as `units` */
-    int64_t oldest_ms; /* UTC time of the oldest message; 0 when there is none */
+    uint64_t units;    /* the sum of what senders gave as `units`; 0 when not known */
+    int64_t oldest_ms; /* UTC time of the oldest message; 0 when there is none, or not known */
+    int64_t since_ms;  /* UTC; no message that waits was sent before; 0 when there is none */
 };
 
 struct queue_item {
@@ -35,8 +36,10 @@ struct queue {
 };
 
 struct queue_vtable {
-    /* Stores all or none, durably when it returns OK. An id that waits already is not stored twice.
-     * RESOURCE_EXHAUSTED when the disk or the queue is full. */
+    /* Durable when it returns OK; after an error send all again. An id that waits already is not
+     * stored twice by queues that can tell; others deliver it twice.
+     * RESOURCE_EXHAUSTED when the disk or the queue is full, INVALID_ARGUMENT for an item that the
+     * queue can never take: none is stored then by queues that can tell beforehand. */
     enum code (*send)(struct queue *queue, const struct queue_item *items, size_t count,
                       struct error *err);
     /* Up to `max` messages in `arena`, leased for `lease_ms`; waits up to `wait_ms` for the first.

@@ -435,7 +435,7 @@ static enum code queue_stats(struct queue *queue, struct queue_stats *stats, str
     struct db_stmt *stmt = db_prepare(q->db, OLDEST, err);
     code = stmt ? db_step(stmt, &row, err) : err->code;
     if (code == CODE_OK && row) {
-        stats->oldest_ms = db_i64(stmt, 0);
+        stats->oldest_ms = stats->since_ms = db_i64(stmt, 0);
         db_reset(stmt);
     }
     pthread_mutex_unlock(&q->lock);

@@ -417,7 +417,7 @@ static void purge(struct consumer *c)
     if (queue->vtable->stats(queue, &stats, &err) == CODE_OK) {
         /* A message that waits may be a duplicate of a batch as old, when it was sent, as the
          * retention: the ledger must remember that one. */
-        int64_t oldest_ms = stats.oldest_ms && stats.oldest_ms < now_ms ? stats.oldest_ms : now_ms;
+        int64_t oldest_ms = stats.since_ms && stats.since_ms < now_ms ? stats.since_ms : now_ms;
         if (ledger->vtable->purge(ledger, oldest_ms - c->options.retention_ms - PURGE_SLACK_MS,
                                   (now_ms - c->options.trends_retention_ms) / 1000,
                                   &err) == CODE_OK)

@@ -57,6 +57,9 @@ class Proxy:
         self.secrets = {STATIC_KEY[0]: (STATIC_KEY[1], None)}
         self._expired = set()
         self.hang_until = threading.Event()
+        # moto changes its tables in several steps: one request at a time, as AWS would have it.
+        # Long polls only look, and would stop everybody else.
+        self.turns = {name: threading.Lock() for name in ("sqs", "dynamodb", "s3", "sns", "sts")}
         proxy = self
 
         class Bound(Handler):
@@ -244,9 +247,9 @@ class Handler(BaseHTTPRequestHandler):
         held_back = None
         if fault in ("part_fails", "part_missing", "refuse_entry"):
             body, held_back = self.take_entries(fault, body)
-        status, headers, answer = self.forward(body)
+        status, headers, answer = self.forward(service, operation, body)
         if fault == "twice":
-            self.forward(body)
+            self.forward(service, operation, body)
         self.owner.note(service, operation, status, fault)
         if fault == "lose_reply":
             self.cut(service, operation, fault)
@@ -279,7 +282,13 @@ class Handler(BaseHTTPRequestHandler):
 
     # --- both ends ---
 
-    def forward(self, body):
+    def forward(self, service, operation, body):
+        if operation == "ReceiveMessage" or service not in self.owner.turns:
+            return self.pass_on(body)
+        with self.owner.turns[service]:
+            return self.pass_on(body)
+
+    def pass_on(self, body):
         headers = {name: value for name, value in self.headers.items()
                    if name.lower() not in HOP | {"content-length"}}
         for attempt in (1, 2):

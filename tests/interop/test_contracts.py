@@ -1,0 +1,9 @@
+"""The contract suites of the ports, on AWS's APIs: each runs its own backends there as well."""
+import pytest
+
+
+@pytest.mark.parametrize("suite, backend", [("queue/queue_test", "sqs")])
+def test_the_contract_holds(run_suite, proxy, suite, backend):
+    out = run_suite(f"tests/contract/{suite}")
+    assert f"ok - {backend}" in out, f"the suite did not run on {backend}:\n{out}"
+    assert proxy.seen(), "nothing was asked of AWS"
