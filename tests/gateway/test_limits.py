@@ -155,8 +155,9 @@ def test_keys_come_and_go_without_a_restart(edge, wait_until):
 
 
 def test_a_key_ends_by_the_clock(edge, wait_until):
-    here = edge(keys=[key("k", "free", "s", expire_s=time.time() + 2)])
-    assert here.get("s").status_code == 200
+    here = edge()
+    here.access.publish(PLANS, [key("k", "free", "s", expire_s=time.time() + 5)])
+    wait_until(lambda: here.get("s").status_code == 200)
     wait_until(lambda: here.get("s").status_code == 403)
     assert reason(here.get("s")) == "API_KEY_INVALID"
 
