@@ -33,7 +33,7 @@ FLAGS_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-r
 CFLAGS_ALL := -std=gnu17 -D_GNU_SOURCE -pthread -MMD -MP $(FLAGS_$(V)) \
 	-Ilib -Iservices -I. -isystem $(GEN)/c -isystem $(GEN)/nano
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Wstrict-prototypes -Wvla -Werror
-LIBS := -lcurl -lgrpc -lgpr -lprotobuf-c -lprotobuf-nanopb -lsqlite3 -lssl -lcrypto -lzstd -lz -lutf8proc -lm
+LIBS := -lcurl -lgrpc -lgpr -lprotobuf-c -lprotobuf-nanopb -lsqlite3 -lnghttp2 -lssl -lcrypto -lzstd -lz -lutf8proc -lm
 LDFLAGS_ALL := -pthread $(FLAGS_$(V)) -Wl,--as-needed
 LDFLAGS_release := -pie -Wl,-z,relro,-z,now
 

@@ -222,9 +222,15 @@ static enum code add_routes(struct gateway *gateway, struct error *err)
 
 static enum code listen_on(struct gateway *gateway, struct error *err)
 {
+    const struct tls_options *tls = &gateway->options.tls;
+    if ((tls->cert_file[0] || tls->key_file[0] || tls->client_ca_file[0]) &&
+        tls_new(tls, &gateway->tls, err) != CODE_OK)
+        return error_prefix(err, "--tls-cert, --tls-key, --tls-client-ca");
     struct http_server_options http = {
         .address = gateway->options.listen,
         .threads = gateway->options.threads,
+        .tls = gateway->tls,
+        .http2 = gateway->options.http2,
         .limits = gateway->options.limits,
         .handler = {.context = gateway,
                     .headers = on_headers,
@@ -247,6 +253,7 @@ static enum code start_access(struct gateway *gateway, struct error *err)
 
 static void release(struct gateway *gateway)
 {
+    tls_free(gateway->tls);
     access_stop(gateway->access);
     upstreams_free(gateway->upstreams); /* calls end here, and answer */
     access_free(gateway->access);

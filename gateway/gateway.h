@@ -7,6 +7,7 @@
 #include "gateway/access_log.h"
 #include "gateway/status.h"
 #include "http/server.h"
+#include "http/tls.h"
 #include "rpc/identity.h"
 
 struct gateway;
@@ -24,6 +25,8 @@ struct gateway_options {
     int64_t ip_rate, ip_burst;  /* requests a second of one address; rate 0: no limit */
     const char *listen;
     int threads;
+    struct tls_options tls; /* cert_file "": plain */
+    bool http2;
     struct http_limits limits;
     int64_t json_depth;
     bool ignore_unknown;        /* fields of a body that are not known, instead of refusing them */

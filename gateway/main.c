@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 struct settings {
+    const char *tls_cert, *tls_key, *tls_client_ca, *tls_client_auth;
+    bool http2;
     const char *listen, *upstreams, *frontend_dir, *cors_origins, *descriptor_set;
     const char *page_config, *page_origins;
     struct rpc_identity_options identity;
@@ -23,13 +25,23 @@ struct settings {
     int64_t header_bytes, target_bytes, body_bytes, response_bytes, stream_buffer, json_depth;
     const char *state_dir, *trusted_proxies;
     int64_t ip_rate, ip_burst;
-    int64_t connections, in_flight, header_time, body_time, idle_time, write_time;
+    int64_t connections, in_flight, streams, header_time, body_time, idle_time, write_time;
 };
 
 #define AT(field) offsetof(struct settings, field)
 
 static const struct config_item ITEMS[] = {
     {"listen", CONFIG_TEXT, AT(listen), "127.0.0.1:8080", 0, 0, 0, "address and port to listen on"},
+    {"tls-cert", CONFIG_TEXT, AT(tls_cert), "", 0, 0, 0,
+     "file with the certificate and its chain (PEM); empty: plain HTTP. Changed files are taken "
+     "up"},
+    {"tls-key", CONFIG_TEXT, AT(tls_key), "", 0, 0, 0, "file with the certificate's key (PEM)"},
+    {"tls-client-ca", CONFIG_TEXT, AT(tls_client_ca), "", 0, 0, 0,
+     "file with who signs clients' certificates (PEM); empty: none is asked for"},
+    {"tls-client-auth", CONFIG_CHOICE, AT(tls_client_auth), "optional", 0, 0, "optional|required",
+     "with --tls-client-ca: may a client come without a certificate?"},
+    {"http2", CONFIG_BOOL, AT(http2), "true", 0, 0, 0,
+     "take HTTP/2: by ALPN with TLS, by prior knowledge without"},
     {"upstreams", CONFIG_TEXT, AT(upstreams),
      "omnidata.user.v1=127.0.0.1:50051,omnidata.access.v1=127.0.0.1:50051,"
      "omnidata.event.v1=127.0.0.1:50051,omnidata.analytics.v1=127.0.0.1:50052",
@@ -81,6 +93,8 @@ static const struct config_item ITEMS[] = {
      "requests at once; beyond: 503"},
     {"stream-buffer", CONFIG_SIZE, AT(stream_buffer), "1MiB", "4KiB", "64MiB", 0,
      "unsent bytes of an event stream before it is dropped"},
+    {"max-streams", CONFIG_INT, AT(streams), "128", "1", "10000", 0,
+     "of one connection of HTTP/2 at once"},
     {"header-timeout", CONFIG_DURATION, AT(header_time), "10s", "10ms", "10m", 0,
      "for a request's headers"},
     {"body-timeout", CONFIG_DURATION, AT(body_time), "30s", "10ms", "1h", 0,
@@ -146,6 +160,9 @@ static struct gateway_options options_of(const struct settings *s)
         .ip_burst = s->ip_burst,
         .listen = s->listen,
         .threads = (int)s->threads,
+        .tls = {s->tls_cert, s->tls_key, s->tls_client_ca,
+                strcmp(s->tls_client_auth, "required") == 0, s->http2},
+        .http2 = s->http2,
         .json_depth = s->json_depth,
         .ignore_unknown = strcmp(s->unknown_fields, "ignore") == 0,
         .message_bytes_max = s->response_bytes,
@@ -166,6 +183,7 @@ static struct gateway_options options_of(const struct settings *s)
     options.limits.body_bytes = s->body_bytes;
     options.limits.connections = s->connections;
     options.limits.in_flight = s->in_flight;
+    options.limits.streams = s->streams;
     options.limits.stream_buffer_bytes = s->stream_buffer;
     options.limits.header_ms = s->header_time;
     options.limits.body_ms = s->body_time;

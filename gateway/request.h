@@ -37,6 +37,7 @@ struct gateway {
     struct arena arena; /* endpoints */
     struct upstreams *upstreams;
     struct static_files *files; /* NULL: none */
+    struct tls *tls;            /* NULL: plain */
     struct http_server *server;
     struct stream_table *streams;
     struct access *access;

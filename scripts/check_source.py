@@ -34,7 +34,7 @@ THIRD_PARTY = {
     r"sqlite3\.h": {"lib/db"},
     r"protobuf-c/.*": {"lib/pb", "lib/rpc"},
     r"pb(_.*)?\.h": {"lib/pb"},
-    r"openssl/.*": {"lib/crypto"},
+    r"openssl/.*": {"lib/crypto", "lib/http"},
     r"zstd.*\.h": {"services/analytics"},
     r"utf8proc\.h": {"services/user"},
     r"zlib\.h": {"gateway"},

@@ -5,6 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+void alloc_failed(const char *what)
+{
+    fprintf(stderr, "out of memory: %s\n", what);
+    abort();
+}
+
 static void *checked(void *ptr, size_t size_bytes)
 {
     if (!ptr && size_bytes) {

@@ -8,5 +8,8 @@ void *xcalloc(size_t count, size_t size_bytes);
 void *xrealloc(void *ptr, size_t size_bytes);
 char *xstrdup(const char *text);
 
+/* Ends the process as these do: for libraries that allocate by themselves. */
+_Noreturn void alloc_failed(const char *what);
+
 /* Frees; NULL is allowed. */
 void xfree(void *ptr);

@@ -92,6 +92,37 @@ static bool has_no_body(int status)
     return status == 204 || status == 304 || status < 200;
 }
 
+static char lower(char byte)
+{
+    return byte >= 'A' && byte <= 'Z' ? (char)(byte + 32) : byte;
+}
+
+/* HTTP/2 has no text: the headers wait as a list, with lower-case names; nghttp2 writes them. */
+static void make_fields(struct http_exchange *exchange, int status,
+                        const struct http_header *headers, size_t header_count, struct str body)
+{
+    struct http_header *fields = arena_alloc(&exchange->arena, (header_count + 1) * sizeof *fields);
+    size_t count = 0;
+    for (size_t i = 0; i < header_count; i++) {
+        if (is_engines(headers[i].name) || !h1_is_token(headers[i].name))
+            continue;
+        char *name = arena_alloc(&exchange->arena, headers[i].name.len);
+        char *value = arena_alloc(&exchange->arena, headers[i].value.len + 1);
+        for (size_t c = 0; c < headers[i].name.len; c++)
+            name[c] = lower(headers[i].name.ptr[c]);
+        put_value(value, headers[i].value);
+        fields[count++] =
+            (struct http_header){{name, headers[i].name.len}, {value, headers[i].value.len}};
+    }
+    exchange->fields = fields;
+    exchange->field_count = count;
+    exchange->out = arena_alloc(&exchange->arena, body.len + 1);
+    put(exchange->out, body);
+    exchange->out_len = body.len;
+    exchange->body_bytes = body.len;
+    exchange->status = status;
+}
+
 /* Writes the head into the exchange, and `body` behind it; `length_line` says how it is framed. */
 static void make_out(struct http_exchange *exchange, int status, const struct http_header *headers,
                      size_t header_count, struct str length_line, struct str body)
@@ -128,11 +159,16 @@ static void answer(struct http_exchange *exchange, int status, const struct http
         end = put(end, STR("Content-Length: "));
         end = put_number(end, body.len, 10);
         end = put(end, STR("\r\n"));
+        exchange->content_length = body.len;
+        exchange->has_length = true;
     }
     if (exchange->head_only || has_no_body(status))
         body = STR("");
-    make_out(exchange, status, headers, header_count, (struct str){line, (size_t)(end - line)},
-             body);
+    if (exchange->stream_id)
+        make_fields(exchange, status, headers, header_count, body);
+    else
+        make_out(exchange, status, headers, header_count, (struct str){line, (size_t)(end - line)},
+                 body);
     http_inbox_push(exchange, true);
 }
 
@@ -178,10 +214,13 @@ void http_stream_begin(struct http_exchange *exchange, int status,
     status = final_status(status);
     exchange->head_only |= has_no_body(status);
     exchange->framed_by_end = exchange->request.minor_version == 0;
-    struct str line = exchange->framed_by_end || has_no_body(status)
-                          ? STR("")
-                          : STR("Transfer-Encoding: chunked\r\n");
-    make_out(exchange, status, headers, header_count, line, STR(""));
+    exchange->chunked = exchange->request.minor_version == 1;
+    struct str line =
+        exchange->chunked && !has_no_body(status) ? STR("Transfer-Encoding: chunked\r\n") : STR("");
+    if (exchange->stream_id)
+        make_fields(exchange, status, headers, header_count, STR(""));
+    else
+        make_out(exchange, status, headers, header_count, line, STR(""));
     pthread_mutex_lock(&exchange->lock);
     exchange->streaming = true;
     buf_init(&exchange->pending, SIZE_MAX / 2); /* bounded by stream_buffer_bytes */
@@ -195,12 +234,12 @@ void http_stream_begin(struct http_exchange *exchange, int status,
 static void add_chunk(struct http_exchange *exchange, struct str bytes)
 {
     char *to = buf_reserve(&exchange->pending, bytes.len + CHUNK_HEAD_BYTES_MAX + 4), *from = to;
-    if (!exchange->framed_by_end) {
+    if (exchange->chunked) {
         to = put_number(to, bytes.len, 16);
         to = put(to, STR("\r\n"));
     }
     to = put(to, bytes);
-    if (!exchange->framed_by_end)
+    if (exchange->chunked)
         to = put(to, STR("\r\n"));
     exchange->pending.len += (size_t)(to - from);
     exchange->unsent += (size_t)(to - from);
@@ -232,7 +271,7 @@ void http_stream_end(struct http_exchange *exchange)
 {
     http_exchange_claim(exchange);
     pthread_mutex_lock(&exchange->lock);
-    if (!exchange->cut && !exchange->dropped && !exchange->framed_by_end && !exchange->head_only) {
+    if (!exchange->cut && !exchange->dropped && exchange->chunked && !exchange->head_only) {
         struct str last = STR("0\r\n\r\n");
         buf_add(&exchange->pending, last);
         exchange->unsent += last.len;

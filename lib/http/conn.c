@@ -11,6 +11,8 @@
 #include "http/loop.h"
 
 #include "base/alloc.h"
+#include "http/h2.h"
+#include "http/tls.h"
 
 #include <string.h>
 #include <sys/epoll.h>
@@ -46,10 +48,19 @@ void http_conn_open(struct http_loop *loop, int fd, const char *peer, bool refus
         http_conn_close(conn, true);
         return;
     }
-    if (refused)
+    const struct http_server_options *options = &loop->server->options;
+    conn->fresh = options->http2 && !options->tls;
+    if (options->tls && !refused) {
+        conn->tls = tls_session_new(options->tls, fd);
+        conn->shaking = true;
+        deadline_set(&loop->header, &conn->read_deadline, loop->now_ms);
+    } else if (options->tls) {
+        http_conn_close(conn, true); /* a handshake only to be told 503 would cost the most */
+    } else if (refused) {
         http_conn_fail(conn, 503, "There are too many connections");
-    else
+    } else {
         http_conn_settle(conn);
+    }
 }
 
 /* What becomes of an exchange whose connection is closed. */
@@ -73,6 +84,8 @@ void http_conn_close(struct http_conn *conn, bool reset)
     conn->closed = true;
     deadline_clear(&conn->read_deadline);
     deadline_clear(&conn->write_deadline);
+    if (conn->h2)
+        h2_close(conn, reset);
     if (conn->reading && !conn->reading->listed)
         http_exchange_finish(conn->reading, true);
     while (conn->first) {
@@ -82,6 +95,10 @@ void http_conn_close(struct http_conn *conn, bool reset)
     }
     conn->reading = NULL;
     buf_clear(&conn->in);
+    if (conn->tls && !reset)
+        tls_finish(conn->tls);
+    tls_session_free(conn->tls);
+    conn->tls = NULL;
     if (reset) {
         struct linger now = {.l_onoff = 1, .l_linger = 0};
         setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
@@ -147,7 +164,7 @@ void http_conn_end_input(struct http_conn *conn, bool linger)
     deadline_clear(&conn->read_deadline);
 }
 
-static void end(struct http_conn *conn)
+void http_conn_end(struct http_conn *conn)
 {
     if (conn->ended || (!conn->linger && !conn->readable)) {
         http_conn_close(conn, false);
@@ -163,13 +180,21 @@ static void end(struct http_conn *conn)
 
 void http_conn_settle(struct http_conn *conn)
 {
-    if (conn->closed || conn->lingering || conn->first || conn->body != CONN_BODY_NONE)
+    if (conn->closed || conn->lingering || conn->first || conn->body != CONN_BODY_NONE ||
+        !http_transport_is_flushed(conn))
         return;
-    if (conn->input_done)
-        end(conn);
-    else if (conn->in_head)
+    bool draining = conn->loop->draining;
+    if (conn->h2) {
+        h2_settle(conn);
         return;
-    else if (conn->loop->draining && !conn->readable && (conn->in.len == 0 || conn->reading))
+    }
+    if (conn->in_head || (conn->shaking && !draining))
+        return;
+    if (conn->shaking)
+        http_conn_close(conn, false);
+    else if (conn->input_done)
+        http_conn_end(conn);
+    else if (draining && !conn->readable && (conn->in.len == 0 || conn->reading))
         http_conn_close(conn, false);
     else if (!deadline_is_set(&conn->read_deadline))
         deadline_set(&conn->loop->idle, &conn->read_deadline, conn->loop->now_ms);
@@ -213,6 +238,12 @@ void http_conn_take(struct http_exchange *exchange)
     if (!conn) {
         if (complete)
             http_exchange_finish(exchange, true);
+        return;
+    }
+    if (conn->h2) {
+        if (dropped)
+            atomic_fetch_add_explicit(&conn->loop->stat_dropped, 1, memory_order_relaxed);
+        h2_take(exchange, dropped);
         return;
     }
     if (dropped) {

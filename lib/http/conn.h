@@ -17,6 +17,8 @@ struct http_conn {
     struct http_exchange *reading;      /* head or body incomplete */
     struct buf in;                      /* bytes read and not yet understood */
     struct deadline read_deadline, write_deadline;
+    struct tls_session *tls; /* NULL: plain */
+    struct h2 *h2;           /* NULL: HTTP/1.1 */
     struct h1_chunk chunk;
     uint64_t body_left; /* of a body with Content-Length */
     uint64_t discarded;
@@ -29,6 +31,8 @@ struct http_conn {
     bool readable, blocked, ended /* by the client */, input_done, linger, lingering, closed;
     bool half_closed; /* the client's end has arrived, perhaps behind bytes still to be read */
     bool in_head;     /* the deadline for a head is set */
+    bool shaking;     /* the TLS handshake is not complete */
+    bool fresh;       /* plain, and nothing has come: HTTP/2 may begin with its preface */
     bool in_work, in_flush, refused;
     char peer[HTTP_PEER_BYTES];
 };
@@ -47,6 +51,8 @@ void http_conn_append(struct http_conn *conn, struct http_exchange *exchange);
 void http_conn_pop(struct http_conn *conn);
 /* After the answers that are owed the connection ends. */
 void http_conn_end_input(struct http_conn *conn, bool linger);
+/* Nothing more is owed: sends our end, and waits a moment for the client's. */
+void http_conn_end(struct http_conn *conn);
 /* Between requests, nothing owed: closes it or sets the idle deadline. */
 void http_conn_settle(struct http_conn *conn);
 
@@ -57,12 +63,17 @@ void http_conn_fail(struct http_conn *conn, int status, const char *text);
 void http_conn_write(struct http_conn *conn);
 /* The deadline for progress in writing has passed. */
 void http_conn_write_late(struct http_conn *conn);
+/* The socket takes no more: waits for it, for a bounded time. */
+void http_conn_block(struct http_conn *conn);
 
-/* --- transport.c: where TLS will have its place --- */
+/* --- transport.c: plain or TLS --- */
 /* As read(2) and writev(2): -1 and errno; never SIGPIPE. */
 ssize_t http_transport_read(struct http_conn *conn, char *to, size_t size_bytes);
 ssize_t http_transport_write(struct http_conn *conn, const struct iovec *parts, int count);
-/* Bytes that the kernel has taken and the client has not. */
+/* Sends what was taken and not sent yet: true when nothing is left; else errno says why. */
+bool http_transport_flush(struct http_conn *conn);
+bool http_transport_is_flushed(const struct http_conn *conn);
+/* Bytes that were taken and that the client has not got. */
 int http_transport_unsent(const struct http_conn *conn);
 /* Says that nothing more will be sent. */
 void http_transport_finish(struct http_conn *conn);

@@ -6,7 +6,11 @@
  */
 #include "http/loop.h"
 
+#include "http/h2.h"
+#include "http/tls.h"
+
 #include <errno.h>
+#include <string.h>
 
 enum {
     SMALL_BODY_BYTES = 8192,        /* up to here a body lies in the exchange's arena */
@@ -24,6 +28,10 @@ void http_conn_fail(struct http_conn *conn, int status, const char *text)
     struct http_exchange *exchange = conn->reading;
     if (status == 408)
         atomic_fetch_add_explicit(&conn->loop->stat_timeouts, 1, memory_order_relaxed);
+    if (conn->shaking || conn->h2) { /* there is nobody whom an answer would reach */
+        http_conn_close(conn, false);
+        return;
+    }
     if (conn->body != CONN_BODY_DISCARD) {
         if (!exchange)
             exchange = http_exchange_new(conn->loop, conn);
@@ -68,6 +76,11 @@ static void make_request(struct http_exchange *exchange, const char *data)
     request->host = moved(copy, head->host);
     request->has_body = head->framing != H1_NO_BODY;
     request->minor_version = head->minor_version;
+    if (exchange->conn->tls) {
+        request->secure = true;
+        request->client_subject =
+            arena_str(&exchange->arena, tls_client_subject(exchange->conn->tls));
+    }
     request->header_count = head->field_count;
     request->headers = headers;
     exchange->head_only = str_eq(request->method, STR("HEAD"));
@@ -194,25 +207,6 @@ static size_t take_chunks(struct http_conn *conn, const char *data, size_t len)
 
 /* --- requests --- */
 
-static bool answered(const struct http_exchange *exchange)
-{
-    return exchange->streaming ||
-           atomic_load_explicit(&exchange->hold, memory_order_relaxed) == HOLD_ANSWERED;
-}
-
-/* False when there are too many at once; then it has been answered. */
-static bool admit(struct http_conn *conn, struct http_exchange *exchange)
-{
-    struct http_server *server = conn->loop->server;
-    exchange->counted = true;
-    if (atomic_fetch_add_explicit(&server->in_flight, 1, memory_order_relaxed) <
-        server->options.limits.in_flight)
-        return true;
-    atomic_fetch_add_explicit(&conn->loop->stat_refused, 1, memory_order_relaxed);
-    http_answer_error(exchange, 503, "There are too many requests at once");
-    return false;
-}
-
 /* The head is complete; `more_is_here`: bytes follow it already. */
 static void begin_request(struct http_conn *conn, struct http_exchange *exchange, const char *data,
                           bool more_is_here)
@@ -232,9 +226,9 @@ static void begin_request(struct http_conn *conn, struct http_exchange *exchange
         return;
     }
     conn->chunked = head->framing == H1_CHUNKED;
-    if (admit(conn, exchange) && handler->headers)
+    if (http_exchange_admit(exchange) && handler->headers)
         handler->headers(handler->context, exchange);
-    if (answered(exchange)) {
+    if (http_exchange_is_answered(exchange)) {
         if (head->framing != H1_NO_BODY)
             begin_discard(conn, exchange);
         else
@@ -309,8 +303,47 @@ static void consume_kept(struct http_conn *conn)
         buf_clear(&conn->in);
 }
 
+/* Plain HTTP/2 begins with its preface (RFC 9113 section 3.3); no request of HTTP/1 does. */
+static bool is_preface(struct http_conn *conn, struct str begin)
+{
+    size_t len = begin.len < H2_PREFACE_BYTES ? begin.len : H2_PREFACE_BYTES;
+    conn->fresh = memcmp(begin.ptr, H2_PREFACE, len) == 0;
+    return conn->fresh;
+}
+
+/* True when the bytes have been taken or kept: it is, or may become, a connection of HTTP/2. */
+static bool feed_fresh(struct http_conn *conn, const char *data, size_t len)
+{
+    buf_add_mem(&conn->in, data, len);
+    if (!is_preface(conn, buf_str(&conn->in)))
+        return false;
+    if (conn->in.len < H2_PREFACE_BYTES) {
+        if (!conn->in_head)
+            deadline_set(&conn->loop->header, &conn->read_deadline, conn->loop->now_ms);
+        conn->in_head = true;
+        return true;
+    }
+    struct buf begin = conn->in;
+    buf_init(&conn->in, SIZE_MAX / 2);
+    conn->fresh = conn->in_head = false;
+    deadline_clear(&conn->read_deadline);
+    h2_open(conn);
+    h2_feed(conn, begin.ptr, begin.len);
+    buf_clear(&begin);
+    return true;
+}
+
 static void feed(struct http_conn *conn, const char *data, size_t len)
 {
+    if (conn->h2) {
+        h2_feed(conn, data, len);
+        return;
+    }
+    if (conn->fresh) {
+        if (!feed_fresh(conn, data, len))
+            consume_kept(conn);
+        return;
+    }
     if (conn->in.len) {
         buf_add_mem(&conn->in, data, len);
         consume_kept(conn);
@@ -324,6 +357,10 @@ static void feed(struct http_conn *conn, const char *data, size_t len)
 static void end_of_input(struct http_conn *conn)
 {
     conn->ended = true;
+    if (conn->h2) {
+        h2_end_of_input(conn);
+        return;
+    }
     bool partial = conn->body == CONN_BODY_KEEP || conn->in_head;
     if (partial)
         http_conn_fail(conn, 400, "The request is incomplete");
@@ -350,8 +387,9 @@ static void receive(struct http_conn *conn)
     char *scratch = conn->loop->scratch;
     ssize_t got = http_transport_read(conn, scratch, HTTP_SCRATCH_BYTES);
     if (got > 0) {
-        /* A short read has emptied the socket, unless the client's end is behind it. */
-        conn->readable = got == HTTP_SCRATCH_BYTES || conn->half_closed;
+        /* A short read has emptied the socket, unless the client's end is behind it, or TLS, which
+         * gives a record at a time. */
+        conn->readable = got == HTTP_SCRATCH_BYTES || conn->half_closed || conn->tls;
         feed(conn, scratch, (size_t)got);
     } else if (got == 0) {
         conn->readable = false;
@@ -363,10 +401,39 @@ static void receive(struct http_conn *conn)
     }
 }
 
+static void shake(struct http_conn *conn)
+{
+    switch (tls_handshake(conn->tls)) {
+    case TLS_AGAIN:
+        conn->readable = false;
+        if (!http_transport_is_flushed(conn))
+            conn->blocked = true; /* the deadline is the handshake's */
+        break;
+    case TLS_FAILED:
+        http_conn_close(conn, false);
+        break;
+    case TLS_DONE:
+        conn->shaking = false;
+        deadline_clear(&conn->read_deadline);
+        if (tls_chose_http2(conn->tls))
+            h2_open(conn);
+        if (!http_transport_is_flushed(conn))
+            http_conn_flush_later(conn);
+        break;
+    }
+}
+
 void http_conn_read(struct http_conn *conn)
 {
     if (conn->closed)
         return;
+    if (conn->shaking) {
+        shake(conn);
+        if (conn->closed || conn->shaking) {
+            http_conn_settle(conn);
+            return;
+        }
+    }
     if (conn->lingering) {
         linger(conn);
         return;

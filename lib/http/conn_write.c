@@ -3,6 +3,8 @@
  */
 #include "http/loop.h"
 
+#include "http/h2.h"
+
 #include <errno.h>
 #include <sys/uio.h>
 
@@ -144,6 +146,13 @@ static void expect_progress(struct http_conn *conn, int unsent)
     deadline_set(&conn->loop->write, &conn->write_deadline, conn->loop->now_ms);
 }
 
+void http_conn_block(struct http_conn *conn)
+{
+    conn->blocked = true;
+    if (!deadline_is_set(&conn->write_deadline))
+        expect_progress(conn, http_transport_unsent(conn));
+}
+
 /* False when there is nothing to send, the socket takes no more, or the connection is gone. */
 static bool send_some(struct http_conn *conn)
 {
@@ -167,10 +176,19 @@ static bool send_some(struct http_conn *conn)
         http_conn_close(conn, false);
         return false;
     }
-    conn->blocked = true;
-    if (!deadline_is_set(&conn->write_deadline))
-        expect_progress(conn, http_transport_unsent(conn));
+    http_conn_block(conn);
     return false;
+}
+
+/* What TLS has made of bytes that count as sent already. */
+static void flush(struct http_conn *conn)
+{
+    if (http_transport_flush(conn))
+        deadline_clear(&conn->write_deadline);
+    else if (errno == EAGAIN)
+        http_conn_block(conn);
+    else
+        http_conn_close(conn, false);
 }
 
 void http_conn_write_late(struct http_conn *conn)
@@ -188,8 +206,18 @@ void http_conn_write_late(struct http_conn *conn)
 
 void http_conn_write(struct http_conn *conn)
 {
+    if (conn->closed)
+        return;
+    if (conn->shaking) { /* the socket takes more of the handshake */
+        http_conn_work(conn);
+        return;
+    }
+    if (conn->h2)
+        h2_write(conn);
     while (!conn->closed && !conn->blocked && conn->first && send_some(conn))
         ;
+    if (!conn->closed && !conn->blocked && conn->tls)
+        flush(conn);
     if (conn->closed)
         return;
     if ((conn->readable || conn->in.len) && !conn->input_done)

@@ -70,6 +70,12 @@ static void wipe(struct http_exchange *exchange)
     exchange->body_bytes = 0;
     exchange->head_only = exchange->ready = exchange->complete = exchange->listed = false;
     exchange->counted = exchange->close = exchange->framed_by_end = exchange->streaming = false;
+    exchange->chunked = exchange->has_length = false;
+    exchange->stream_id = exchange->refused_status = 0;
+    exchange->fields = NULL;
+    exchange->discarded = 0;
+    exchange->field_count = exchange->field_room = exchange->field_bytes = 0;
+    exchange->reading = exchange->submitted = exchange->whole = false;
     exchange->resumed = exchange->queued = exchange->ended = exchange->dropped = exchange->cut =
         false;
 }
@@ -102,6 +108,18 @@ void http_exchange_finish(struct http_exchange *exchange, bool aborted)
     exchange->next = loop->spare;
     loop->spare = exchange;
     loop->spare_count++;
+}
+
+bool http_exchange_admit(struct http_exchange *exchange)
+{
+    struct http_server *server = exchange->loop->server;
+    exchange->counted = true;
+    if (atomic_fetch_add_explicit(&server->in_flight, 1, memory_order_relaxed) <
+        server->options.limits.in_flight)
+        return true;
+    atomic_fetch_add_explicit(&exchange->loop->stat_refused, 1, memory_order_relaxed);
+    http_answer_error(exchange, 503, "There are too many requests at once");
+    return false;
 }
 
 void http_exchange_cut(struct http_exchange *exchange)

@@ -3,6 +3,7 @@
  * and comes back to its loop by the inbox; only the loop frees it.
  */
 #pragma once
+#include "http/deadline.h"
 #include "http/h1_parse.h"
 #include "http/server.h"
 
@@ -35,7 +36,7 @@ struct http_exchange {
 
     /* The answer: made by the answering thread, then the loop's. */
     int status;
-    char *out; /* head, and body unless streamed */
+    char *out; /* head, and body unless streamed; of HTTP/2 the body only */
     size_t out_len, out_sent;
     size_t out_split;    /* where `insert` goes */
     size_t date_at;      /* where the date's text goes */
@@ -49,6 +50,7 @@ struct http_exchange {
     bool counted;       /* in server->in_flight */
     bool resumed;       /* on its way to `request` once more, not answered */
     bool close;         /* the last exchange of the connection */
+    bool chunked;       /* streamed to HTTP/1.1 */
     bool framed_by_end; /* streamed to HTTP/1.0: the connection's end is the body's */
     char peer[HTTP_PEER_BYTES];
 
@@ -61,6 +63,18 @@ struct http_exchange {
     struct buf sending; /* of the loop */
     size_t sending_at;
 
+    /* HTTP/2: a stream is an exchange. */
+    int32_t stream_id;          /* 0: it is of HTTP/1 */
+    struct deadline deadline;   /* for its body, or for the client to take what is there */
+    struct http_header *fields; /* of the request while it is read, of the answer afterwards */
+    size_t field_count, field_room, field_bytes;
+    uint64_t content_length; /* of the answer, when it is known */
+    bool has_length;
+    uint64_t discarded;    /* of a body that nobody wants */
+    int refused_status;    /* what its headers have earned; 0: nothing */
+    bool reading;          /* the request is not complete */
+    bool submitted, whole; /* the answer's head, its last byte, is with nghttp2 */
+
     struct h1_head head;
 };
 
@@ -71,5 +85,14 @@ void http_exchange_finish(struct http_exchange *exchange, bool aborted);
 void http_exchange_cut(struct http_exchange *exchange);
 /* Frees the memory; for one that comes back when its loop is over. */
 void http_exchange_free(struct http_exchange *exchange);
+/* Counts it as in flight. False when there are too many at once; then it has been answered. */
+bool http_exchange_admit(struct http_exchange *exchange);
+
+static inline bool http_exchange_is_answered(const struct http_exchange *exchange)
+{
+    return exchange->streaming ||
+           atomic_load_explicit(&exchange->hold, memory_order_relaxed) == HOLD_ANSWERED;
+}
+
 /* The right to answer; afterwards `gone` neither runs nor will run. */
 void http_exchange_claim(struct http_exchange *exchange);

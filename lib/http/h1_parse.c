@@ -47,6 +47,15 @@ bool h1_is_token(struct str text)
     return text.len > 0;
 }
 
+bool h1_is_target(struct str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (!(KINDS[(uint8_t)text.ptr[i]] & TARGET))
+            return false;
+    }
+    return text.len > 0;
+}
+
 /* Eight bytes at a time: none below 0x20 and none 0x7f; a tab is sorted out byte by byte. */
 bool h1_is_field_value(struct str text)
 {

@@ -91,6 +91,9 @@ bool h1_host_is_valid(struct str host);
 bool h1_is_token(struct str text);
 bool h1_is_token_char(char byte);
 
+/* True for characters that a request target may have, at least one. */
+bool h1_is_target(struct str text);
+
 /* True without control characters but tab (RFC 9110 section 5.5). */
 bool h1_is_field_value(struct str text);
 

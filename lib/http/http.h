@@ -27,6 +27,8 @@ struct http_request {
     struct str body;   /* complete; empty before it has been read */
     bool has_body;     /* a body was announced (Content-Length above 0, or chunked) */
     int minor_version; /* HTTP/1.x; 2 for HTTP/2 */
+    bool secure;       /* came by TLS */
+    struct str client_subject; /* of the client's certificate (RFC 2253); empty: it showed none */
     size_t header_count;
     const struct http_header *headers;
 };

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "http/h2.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -192,6 +193,11 @@ static struct http_conn *writer_of(struct deadline *deadline)
     return (struct http_conn *)((char *)deadline - offsetof(struct http_conn, write_deadline));
 }
 
+static struct http_exchange *exchange_of(struct deadline *deadline)
+{
+    return (struct http_exchange *)((char *)deadline - offsetof(struct http_exchange, deadline));
+}
+
 static void expire(struct http_loop *loop)
 {
     struct deadline *late;
@@ -205,6 +211,12 @@ static void expire(struct http_loop *loop)
         http_conn_fail(reader_of(late), 408, "The body took too long");
     while ((late = deadline_expired(&loop->write, loop->now_ms)))
         http_conn_write_late(writer_of(late));
+    while ((late = deadline_expired(&loop->stream_body, loop->now_ms)))
+        h2_body_late(exchange_of(late));
+    while ((late = deadline_expired(&loop->stream_write, loop->now_ms)))
+        h2_write_late(exchange_of(late));
+    while ((late = deadline_expired(&loop->stream_linger, loop->now_ms)))
+        h2_linger_late(exchange_of(late));
 }
 
 static void free_dead(struct http_loop *loop)
@@ -232,6 +244,9 @@ static int wait_ms(const struct http_loop *loop)
     min_into(&next, deadline_next_ms(&loop->header));
     min_into(&next, deadline_next_ms(&loop->body));
     min_into(&next, deadline_next_ms(&loop->write));
+    min_into(&next, deadline_next_ms(&loop->stream_body));
+    min_into(&next, deadline_next_ms(&loop->stream_write));
+    min_into(&next, deadline_next_ms(&loop->stream_linger));
     if (loop->accept_again_ms)
         min_into(&next, loop->accept_again_ms);
     if (loop->draining)

@@ -40,8 +40,10 @@ struct http_loop {
     int64_t conn_count;
     uint32_t refused_count;
     struct deadline_list header, body, idle, write, linger;
+    struct deadline_list stream_body, stream_write, stream_linger; /* of exchanges of HTTP/2 */
     char *scratch;
-    _Atomic uint64_t stat_connections, stat_requests, stat_refused, stat_timeouts, stat_dropped;
+    _Atomic uint64_t stat_connections, stat_requests, stat_refused, stat_timeouts, stat_dropped,
+        stat_floods;
 };
 
 struct http_server {

@@ -19,6 +19,7 @@ void http_limits_default(struct http_limits *limits)
         .connections = 10000,
         .in_flight = 10000,
         .pipeline = 32,
+        .streams = 128,
         .header_ms = 10000,
         .body_ms = 30000,
         .idle_ms = 75000,
@@ -51,6 +52,9 @@ static struct http_loop *loop_new(struct http_server *server, int listen_fd)
     deadline_list_init(&loop->idle, limits->idle_ms);
     deadline_list_init(&loop->write, limits->write_ms);
     deadline_list_init(&loop->linger, LINGER_MS);
+    deadline_list_init(&loop->stream_body, limits->body_ms);
+    deadline_list_init(&loop->stream_linger, LINGER_MS);
+    deadline_list_init(&loop->stream_write, limits->write_ms);
     loop->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     return loop;
@@ -161,6 +165,7 @@ struct http_server_stats http_server_stats(struct http_server *server)
         stats.refused += atomic_load(&loop->stat_refused);
         stats.timeouts += atomic_load(&loop->stat_timeouts);
         stats.streams_dropped += atomic_load(&loop->stat_dropped);
+        stats.floods += atomic_load(&loop->stat_floods);
     }
     return stats;
 }

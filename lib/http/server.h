@@ -1,39 +1,24 @@
 /*
  * The HTTP engine: one epoll loop per thread, each with its own listening socket (SO_REUSEPORT), a
- * strict HTTP/1.1 parser, and exchanges that may be answered from any thread, at once or later.
+ * strict HTTP/1.1 parser, HTTP/2 by nghttp2, TLS by OpenSSL, and exchanges that may be answered
+ * from any thread, at once or later.
  *
  * An exchange is one request and its answer. Handlers run in the loop's thread and must not block;
  * to work elsewhere they keep the exchange and answer it from there. Every exchange is answered
- * exactly once: http_answer, or http_stream_begin … http_stream_end. Answers of one connection go
- * out in the order of their requests.
+ * exactly once: http_answer, or http_stream_begin … http_stream_end. Answers of one connection of
+ * HTTP/1.1 go out in the order of their requests; streams of HTTP/2 do not wait for each other.
  */
 #pragma once
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/error.h"
 #include "http/http.h"
+#include "http/limits.h"
 
 #include <stdint.h>
 
 struct http_server;
 struct http_exchange;
-
-struct http_limits {
-    int64_t header_bytes; /* request line and headers together: beyond, 431 */
-    int64_t target_bytes; /* beyond, 414 */
-    int64_t body_bytes;   /* beyond, 413 */
-    int64_t connections;  /* open at once, all loops together; beyond, 503 and close */
-    int64_t in_flight;    /* exchanges at once, all loops together; beyond, 503 */
-    int64_t pipeline;     /* unanswered requests of one connection before reading stops */
-    int64_t header_ms;    /* from the first byte of a request to the end of its headers: 408 */
-    int64_t body_ms;      /* for the body: 408 */
-    int64_t idle_ms;      /* without a request on a kept connection: closed */
-    int64_t write_ms;     /* without progress while there is output to send: closed */
-    int64_t stream_buffer_bytes; /* unsent bytes of a streamed answer before it is dropped */
-};
-
-/* Sensible values; change what you must. */
-void http_limits_default(struct http_limits *limits);
 
 struct http_handler {
     void *context;
@@ -74,6 +59,8 @@ struct http_handler {
 
 struct http_server_options {
     const char *address; /* "127.0.0.1:8080", "[::1]:8080"; port 0: any, see http_server_port */
+    struct tls *tls;     /* see http/tls.h; must outlive the server. NULL: plain */
+    bool http2;          /* take HTTP/2: by ALPN as `tls` offers it, or (plain) by its preface */
     int threads;         /* loops, 1 to 64 */
     struct http_limits limits;
     struct http_handler handler;
@@ -99,6 +86,7 @@ bool http_server_drain(struct http_server *server, int64_t grace_ms);
 
 struct http_server_stats {
     uint64_t connections, connections_open, requests, in_flight, refused, timeouts, streams_dropped;
+    uint64_t floods; /* connections of HTTP/2 closed for frames that do nothing but cost */
 };
 struct http_server_stats http_server_stats(struct http_server *server);
 

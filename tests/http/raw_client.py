@@ -20,13 +20,18 @@ class Response:
 
 
 class Raw:
-    def __init__(self, port, timeout_s=TIMEOUT_S, receive_buffer=None):
+    """`tls`: an ssl.SSLContext to speak through."""
+
+    def __init__(self, port, timeout_s=TIMEOUT_S, receive_buffer=None, tls=None):
         self.socket = socket.socket()
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(timeout_s)
         self.socket.connect(("127.0.0.1", port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls:
+            self.socket = tls.wrap_socket(self.socket, server_hostname="localhost",
+                                          suppress_ragged_eofs=False)
         self.buffer = b""
 
     def __enter__(self):
@@ -110,7 +115,7 @@ class Raw:
         assert self.get("/hello").response().body == b"hello, world\n"
 
     def half_close(self):
-        self.socket.shutdown(socket.SHUT_WR)
+        socket.socket.shutdown(self.socket, socket.SHUT_WR)  # of TLS too: the bare end
         return self
 
     def reset(self):

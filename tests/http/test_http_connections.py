@@ -36,6 +36,7 @@ def test_request_as_values(raw):
     assert seen == {
         "method": "PUT", "target": "http://h:1/echo?x=%20&y", "path": "/echo",
         "query": "x=%20&y", "host": "h:1", "peer": "127.0.0.1", "minor": 1, "has_body": True,
+        "secure": False, "client": "",
         "headers": ["Host", "h:1", "A", "b", "Transfer-Encoding", "chunked"],
         "body_hex": "6800ff"}
 

@@ -5,12 +5,14 @@ order; `closed` whether the connection ends; `end` that the client closes its se
 stands where an independent strict parser decides otherwise, and says why we do not follow it.
 """
 import json
+import ssl
 from pathlib import Path
 
 import h11
 import pytest
 
 from raw_client import Raw
+from support.certificates import Authority
 
 CASES = json.loads((Path(__file__).parent / "cases.json").read_text())
 ANSWERED = {200, 401, 404}
@@ -23,15 +25,26 @@ def raw_bytes(send):
 
 @pytest.fixture(scope="module")
 def port(module_start):
-    return module_start("http_peer").port
+    return module_start("http_peer", "--http2=false").port
 
 
-def check(port, case, pieces):
-    with Raw(port) as raw:
+@pytest.fixture(scope="module")
+def tls(module_start, tmp_path_factory):
+    """(port, context) of the same server behind TLS."""
+    authority = Authority(tmp_path_factory.mktemp("tls"))
+    certificate, key = authority.issue("localhost")
+    server = module_start("http_peer", f"--tls-cert={certificate}", f"--tls-key={key}")
+    context = ssl.create_default_context(cafile=str(authority.ca))
+    context.set_alpn_protocols(["http/1.1"])
+    return server.port, context
+
+
+def check(port, case, pieces, context=None):
+    with Raw(port, tls=context) as raw:
         for piece in pieces:
             try:
                 raw.send(piece)
-            except (BrokenPipeError, ConnectionResetError):
+            except (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):
                 break  # refused before all of it was sent: the answer is there to be read
         if case.get("end"):
             raw.half_close()
@@ -53,6 +66,12 @@ def check(port, case, pieces):
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c["name"])
 def test_at_once(port, case):
     check(port, case, [raw_bytes(case["send"])])
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda c: c["name"])
+def test_over_tls(tls, case):
+    port, context = tls
+    check(port, case, [raw_bytes(case["send"])], context)
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if isinstance(c["send"], str)],

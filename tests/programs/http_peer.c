@@ -22,6 +22,7 @@
 #include "base/worker.h"
 #include "http/resume.h"
 #include "http/server.h"
+#include "http/tls.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -33,7 +34,8 @@
 #include <time.h>
 
 struct settings {
-    const char *listen;
+    const char *listen, *tls_cert, *tls_key, *tls_client_ca;
+    bool http2, tls_client_required;
     int64_t threads, grace_ms;
     struct http_limits limits;
 };
@@ -50,12 +52,22 @@ static const struct config_item ITEMS[] = {
     {"threads", CONFIG_INT, offsetof(struct settings, threads), "2", "1", "64", NULL, "loops"},
     {"grace", CONFIG_DURATION, offsetof(struct settings, grace_ms), "5s", NULL, NULL, NULL,
      "time to drain"},
+    {"http2", CONFIG_BOOL, offsetof(struct settings, http2), "true", NULL, NULL, NULL,
+     "take HTTP/2"},
+    {"tls-cert", CONFIG_TEXT, offsetof(struct settings, tls_cert), "", NULL, NULL, NULL,
+     "certificate; empty: plain"},
+    {"tls-key", CONFIG_TEXT, offsetof(struct settings, tls_key), "", NULL, NULL, NULL, "its key"},
+    {"tls-client-ca", CONFIG_TEXT, offsetof(struct settings, tls_client_ca), "", NULL, NULL, NULL,
+     "who signs clients' certificates"},
+    {"tls-client-required", CONFIG_BOOL, offsetof(struct settings, tls_client_required), "false",
+     NULL, NULL, NULL, "no client without"},
     LIMIT("header-bytes", CONFIG_SIZE, "32KiB", header_bytes),
     LIMIT("target-bytes", CONFIG_SIZE, "8KiB", target_bytes),
     LIMIT("body-bytes", CONFIG_SIZE, "1MiB", body_bytes),
     LIMIT("connections", CONFIG_INT, "10000", connections),
     LIMIT("in-flight", CONFIG_INT, "10000", in_flight),
     LIMIT("pipeline", CONFIG_INT, "32", pipeline),
+    LIMIT("streams", CONFIG_INT, "128", streams),
     LIMIT("header-time", CONFIG_DURATION, "10s", header_ms),
     LIMIT("body-time", CONFIG_DURATION, "30s", body_ms),
     LIMIT("idle-time", CONFIG_DURATION, "75s", idle_ms),
@@ -220,6 +232,10 @@ static void echo(struct http_exchange *exchange)
     json_string(&json, request->peer);
     json_key(&json, STR("minor"));
     json_i64(&json, request->minor_version);
+    json_key(&json, STR("secure"));
+    json_bool(&json, request->secure);
+    json_key(&json, STR("client"));
+    json_string(&json, request->client_subject);
     json_key(&json, STR("has_body"));
     json_bool(&json, request->has_body);
     json_key(&json, STR("headers"));
@@ -255,6 +271,7 @@ static void stats(struct http_exchange *exchange)
     put_count(&json, STR("refused"), all.refused);
     put_count(&json, STR("timeouts"), all.timeouts);
     put_count(&json, STR("streams_dropped"), all.streams_dropped);
+    put_count(&json, STR("floods"), all.floods);
     put_count(&json, STR("finished"), atomic_load(&finished_count));
     put_count(&json, STR("aborted"), atomic_load(&aborted_count));
     put_count(&json, STR("gone"), atomic_load(&gone_count));
@@ -382,6 +399,7 @@ int main(int argc, char **argv)
     struct http_server_options options = {
         .address = settings.listen,
         .threads = (int)settings.threads,
+        .http2 = settings.http2,
         .limits = settings.limits,
         .handler = {.headers = on_headers,
                     .request = on_request,
@@ -389,10 +407,14 @@ int main(int argc, char **argv)
                     .error_headers = on_error_headers,
                     .finished = on_finished},
     };
+    const struct tls_options tls = {settings.tls_cert, settings.tls_key, settings.tls_client_ca,
+                                    settings.tls_client_required, settings.http2};
     struct error err = {0};
     bool clean = false;
     int exit_code = 2;
-    if (http_server_start(&options, &server, &err) == CODE_OK) {
+    if (settings.tls_cert[0] && tls_new(&tls, &options.tls, &err) != CODE_OK)
+        fprintf(stderr, "http-peer: %s\n", err.text);
+    else if (http_server_start(&options, &server, &err) == CODE_OK) {
         log_info("listening", LOG_C("address", settings.listen),
                  LOG_I("port", http_server_port(server)));
         int caught;
@@ -407,5 +429,6 @@ int main(int argc, char **argv)
     }
     worker_pool_free(streams);
     delay_end();
+    tls_free(options.tls);
     return exit_code;
 }

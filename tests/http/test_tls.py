@@ -1,0 +1,184 @@
+"""TLS: versions, certificates that change, tickets, client certificates, broken handshakes."""
+import socket
+import ssl
+import subprocess
+
+import httpx
+import pytest
+
+from raw_client import Closed, Raw
+from support.certificates import Authority
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="module")
+def server(module_start, authority):
+    certificate, key = authority.issue("localhost")
+    return module_start("http_peer", f"--tls-cert={certificate}", f"--tls-key={key}",
+                        "--header-time=500ms")
+
+
+def context_of(authority, *protocols, version=None):
+    context = ssl.create_default_context(cafile=str(authority.ca))
+    context.set_alpn_protocols(list(protocols) or ["http/1.1"])
+    if version:
+        context.minimum_version = context.maximum_version = version
+    return context
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_versions(server, authority, version):
+    with Raw(server.port, tls=context_of(authority, version=version)) as raw:
+        assert raw.get("/hello").response().body == b"hello, world\n"
+
+
+def test_old_versions_are_refused(server, authority):
+    context = context_of(authority)
+    context.minimum_version = ssl.TLSVersion.TLSv1
+    context.maximum_version = ssl.TLSVersion.TLSv1_1
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with pytest.raises((ssl.SSLError, ConnectionResetError)):
+        Raw(server.port, tls=context)
+
+
+@pytest.mark.parametrize("offered, chosen", [
+    (["h2", "http/1.1"], "h2"), (["http/1.1", "h2"], "h2"), (["http/1.1"], "http/1.1"),
+    (["http/1.0", "http/1.1"], "http/1.1")])
+def test_protocol_is_agreed_on(server, authority, offered, chosen):
+    with Raw(server.port, tls=context_of(authority, *offered)) as raw:
+        assert raw.socket.selected_alpn_protocol() == chosen
+
+
+def test_without_alpn_it_is_http_1_1(server, authority):
+    context = ssl.create_default_context(cafile=str(authority.ca))
+    with Raw(server.port, tls=context) as raw:
+        assert raw.get("/hello").response().status == 200
+
+
+def test_foreign_protocols_are_refused(server, authority):
+    with pytest.raises((ssl.SSLError, ConnectionResetError)):
+        Raw(server.port, tls=context_of(authority, "spdy/3"))
+
+
+def test_what_is_no_tls_is_closed(server):
+    with Raw(server.port) as raw:
+        raw.get("/hello")
+        with pytest.raises((Closed, ConnectionResetError)):
+            raw.response()
+
+
+def test_a_slow_handshake_is_closed(server):
+    with Raw(server.port) as raw:
+        raw.send(b"\x16\x03\x01\x02\x00\x01")  # the beginning of a ClientHello, and no more
+        assert raw.rest() == b""
+
+
+def test_good_byes_are_said(server, authority):
+    """A missing close_notify would be an SSLEOFError: the client asked to be told."""
+    with Raw(server.port, tls=context_of(authority)) as raw:
+        raw.get("/hello", headers="Connection: close\r\n")
+        assert raw.response().body == b"hello, world\n"
+        raw.expect_close()
+
+
+def test_large_bodies_both_ways(server, authority):
+    body = bytes(range(256)) * 4000
+    with httpx.Client(verify=str(authority.ca), base_url=f"https://localhost:{server.port}") as http:
+        assert http.post("/echo", content=body).json()["body_hex"] == body.hex()
+        assert len(http.get("/big?size=20000000").content) == 20000000
+        assert len(http.get("/stream?n=100&size=5000").content) == 500000
+
+
+def test_a_reader_that_pauses_gets_all(server, authority):
+    """The socket fills up while records wait: nothing is lost or written twice."""
+    with Raw(server.port, receive_buffer=4096, tls=context_of(authority)) as raw:
+        for i in range(20):
+            raw.get(f"/big?size={100000 + i}")
+        for i in range(20):
+            assert len(raw.response().body) == 100000 + i
+
+
+def test_tickets_resume_sessions(server, authority):
+    context = context_of(authority, version=ssl.TLSVersion.TLSv1_2)
+    with Raw(server.port, tls=context) as raw:
+        raw.expect_open()
+        session = raw.socket.session
+    again = context.wrap_socket(socket.create_connection(("127.0.0.1", server.port)),
+                                server_hostname="localhost", session=session)
+    assert again.session_reused
+    again.close()
+
+
+def test_certificates_change_without_a_restart(start, wait_until, tmp_path):
+    authority = Authority(tmp_path)
+    certificate, key = authority.issue("first", stem="server")
+    server = start("http_peer", f"--tls-cert={certificate}", f"--tls-key={key}")
+    context = context_of(authority, version=ssl.TLSVersion.TLSv1_2)
+
+    def subject():
+        with Raw(server.port, tls=context) as raw:
+            raw.expect_open()
+            return raw.socket.getpeercert()["subject"][0][0][1]
+
+    assert subject() == "first"
+    with Raw(server.port, tls=context) as old:
+        session = old.socket.session
+        authority.issue("second", stem="server")
+        wait_until(lambda: subject() == "second")
+        old.expect_open()  # who is connected stays connected
+    again = context.wrap_socket(socket.create_connection(("127.0.0.1", server.port)),
+                                server_hostname="localhost", session=session)
+    assert again.session_reused  # tickets outlive the certificate
+    again.close()
+    key.write_text("no key")
+    wait_until(lambda: "tls.reload" in server.stderr and '"level":"warn"' in server.stderr)
+    assert subject() == "second"  # what cannot be read does not replace what can
+
+
+@pytest.mark.parametrize("required", [False, True])
+def test_client_certificates(start, tmp_path, required):
+    authority = Authority(tmp_path)
+    certificate, key = authority.issue("localhost")
+    server = start("http_peer", f"--tls-cert={certificate}", f"--tls-key={key}",
+                   f"--tls-client-ca={authority.ca}", f"--tls-client-required={str(required).lower()}")
+    context = context_of(authority)
+    context.load_cert_chain(*authority.issue("alice"))
+    with Raw(server.port, tls=context) as raw:
+        raw.get("/echo")
+        assert '"client":"CN=alice"' in raw.response().body.decode()
+    (tmp_path / "other").mkdir()
+    stranger = context_of(authority)
+    stranger.load_cert_chain(*Authority(tmp_path / "other", "a stranger").issue("mallory"))
+    for context in [stranger] + ([context_of(authority)] if required else []):
+        with pytest.raises((ssl.SSLError, ConnectionResetError, Closed)):
+            Raw(server.port, tls=context).get("/echo").response()
+    if not required:
+        with Raw(server.port, tls=context_of(authority)) as raw:
+            raw.get("/echo")
+            assert '"client":""' in raw.response().body.decode()
+
+
+@pytest.mark.parametrize("cert, key, text", [
+    ("missing.pem", "localhost.key", "missing.pem: no certificate could be read"),
+    ("localhost.pem", "missing.key", "missing.key: no key could be read"),
+    ("localhost.pem", "ca.key", "ca.key: no key could be read that fits the certificate"),
+    ("localhost.pem", "", "needs a certificate file and a key file")])
+def test_wrong_files_are_named(authority, out, cert, key, text):
+    authority.issue("localhost")
+    done = subprocess.run([out / "tests/programs/http_peer", f"--tls-cert={authority.folder / cert}",
+                           f"--tls-key={authority.folder / key if key else ''}"],
+                          capture_output=True, text=True, timeout=20)
+    assert done.returncode == 2
+    assert text in done.stderr
+
+
+def test_nothing_was_left_behind(server, authority):
+    context = context_of(authority)
+    with Raw(server.port, tls=context) as raw:
+        raw.get("/stats", headers="Connection: close\r\n")
+        seen = raw.response().body.decode()
+    assert '"in_flight":1,' in seen
