@@ -1,4 +1,5 @@
 """scripts/run keeps to itself: one run per data folder, and settings that cannot be are refused."""
+import json
 import os
 import signal
 import socket
@@ -8,7 +9,15 @@ import pytest
 
 from support.programs import ROOT, wait_until
 
-LISTENING = "#!/bin/sh\necho '{\"event\":\"listening\"}' >&2\nexec sleep 600\n"
+LISTENING = "#!/bin/sh\nmkdir -p ${2#--data-dir=}\necho '{\"event\":\"listening\"}' >&2\nexec sleep 600\n"
+
+
+# Says what it was asked for, and fails if OMNICTL_FAILS says so.
+OMNICTL = """#!/bin/sh
+echo "$@" >>"$(dirname "$0")/asked"
+[ "$1" != "$OMNICTL_FAILS" ] || { echo "no $1 today" >&2; exit 1; }
+echo "omni_of-${3#the }"
+"""
 
 
 def free_ports(names=("GATEWAY", "USER", "ANALYTICS", "SIGNIN")):
@@ -28,6 +37,8 @@ def run(tmp_path):
     for name in ("omni-user", "omni-analytics", "omni-gateway"):
         (folder / name).write_text(LISTENING)
         (folder / name).chmod(0o755)
+    (folder / "omnictl").write_text(OMNICTL)
+    (folder / "omnictl").chmod(0o755)
     (tmp_path / "build/dev-signin").mkdir()
     (tmp_path / "build/dev-signin/main.js").write_text(
         "console.error('{\"event\":\"listening\"}'); setTimeout(() => {}, 600_000);\n")
@@ -65,6 +76,33 @@ def test_one_run_per_data_folder(run, tmp_path):
     first.communicate(timeout=30)
     assert first.returncode == 0
     runs(run())  # the folder is free again
+
+
+def test_keys_are_made_once_and_shown_every_time(run, tmp_path):
+    for _ in range(2):
+        script = run()
+        lines = []
+        wait_until(lambda: "Ctrl-C" in (lines.append(script.stdout.readline()) or lines[-1]), 30)
+        assert any("curl -H 'X-API-Key: omni_of-demo' " in line for line in lines)
+        config = json.loads((tmp_path / "data/page-config.json").read_text())
+        assert config["apiKey"] == "omni_of-page"
+        script.send_signal(signal.SIGTERM)
+        script.communicate(timeout=30)
+    for name in ("demo.key", "page.key"):
+        assert (tmp_path / "data/user" / name).stat().st_mode & 0o777 == 0o600
+    asked = (tmp_path / "build/release/bin/asked").read_text().splitlines()
+    assert [line.split()[:3] for line in asked] == [
+        ["plans", "put", "demo"], ["keys", "create", "the"], ["plans", "put", "page"],
+        ["keys", "create", "the"]]
+
+
+@pytest.mark.parametrize("what", ["plans", "keys"])
+def test_keys_that_cannot_be_made(run, tmp_path, what):
+    script = run(OMNICTL_FAILS=what)
+    _, errors = script.communicate(timeout=30)
+    assert script.returncode == 1 and f"no {what} today" in errors
+    assert not (tmp_path / "data/user/demo.key").exists()
+    runs(run())  # the next start makes up for it
 
 
 @pytest.mark.parametrize("name,value", [
