@@ -1,6 +1,9 @@
 /* How every answer of the gateway leaves it. */
 #include "gateway/request.h"
 
+#include "gateway/compress.h"
+#include "gateway/conditional.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -18,10 +21,33 @@ static bool has_header(const struct request *request, struct str name)
     return false;
 }
 
+/*
+ * JSON of some length goes compressed to who takes it. Not what has an ETag: the tag names these
+ * bytes, and the caller sends it back in If-Match.
+ */
+static struct str compressed(struct request *request, struct str content_type, struct str body)
+{
+    static const struct str JSON = {"application/json", 16},
+                            PROBLEM = {"application/problem+json", 24};
+    struct buf out;
+    if (body.len < COMPRESS_BYTES_MIN || has_header(request, STR("ETag")) ||
+        (!str_eq(content_type, JSON) && !str_eq(content_type, PROBLEM)))
+        return body;
+    request_header(request, STR("Vary"), STR("Accept-Encoding"));
+    if (!conditional_accepts(http_header_find(request->http, STR("Accept-Encoding")), STR("gzip")))
+        return body;
+    buf_init_arena(&out, request->arena, body.len);
+    if (!compress_fast(&out, body))
+        return body;
+    request_header(request, STR("Content-Encoding"), STR("gzip"));
+    return buf_str(&out);
+}
+
 void request_answer(struct request *request, int status, struct str content_type, struct str body)
 {
     if (content_type.len)
         request_header(request, STR("Content-Type"), content_type);
+    body = compressed(request, content_type, body);
     if (!has_header(request, STR("Cache-Control")))
         request_header(request, STR("Cache-Control"), STR("no-store"));
     http_answer(request->exchange, status, request->headers, request->header_count, body);

@@ -62,6 +62,10 @@ static enum code add_if_match(struct request *request, struct overlay *overlay, 
 {
     const struct endpoint *endpoint = endpoint_of(request);
     struct str header = http_header_find(request->http, STR("If-Match")), etag = {"", 0};
+    if (!header.ptr && endpoint->if_match.count && request->gateway->options.require_if_match)
+        return error_set(
+            err, CODE_FAILED_PRECONDITION, "IF_MATCH_REQUIRED",
+            "A change must say by If-Match which state of the resource it is based on.");
     if (!header.ptr)
         return CODE_OK;
     if (!endpoint->if_match.count)
@@ -170,5 +174,6 @@ enum stage_result stage_decode(struct request *request)
     }
     if (code == CODE_OK)
         return STAGE_GO;
-    return request_fail_own(request, code == CODE_ABORTED ? 412 : 0, &err);
+    bool unconditional = str_eq(str_of(err.reason), STR("IF_MATCH_REQUIRED"));
+    return request_fail_own(request, code == CODE_ABORTED ? 412 : unconditional ? 428 : 0, &err);
 }

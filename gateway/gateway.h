@@ -29,6 +29,7 @@ struct gateway_options {
     bool http2;
     struct http_limits limits;
     int64_t json_depth;
+    bool require_if_match;      /* changes without If-Match are refused with 428 */
     bool ignore_unknown;        /* fields of a body that are not known, instead of refusing them */
     int64_t message_bytes_max;  /* of an upstream's answer */
     int64_t deadline_ms;        /* of a call */

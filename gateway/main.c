@@ -16,7 +16,7 @@
 
 struct settings {
     const char *tls_cert, *tls_key, *tls_client_ca, *tls_client_auth;
-    bool http2;
+    bool http2, require_if_match;
     const char *listen, *upstreams, *frontend_dir, *cors_origins, *descriptor_set;
     const char *page_config, *page_origins;
     struct rpc_identity_options identity;
@@ -85,6 +85,8 @@ static const struct config_item ITEMS[] = {
      "largest message from or to an upstream"},
     {"max-json-depth", CONFIG_INT, AT(json_depth), "100", "10", "1000", 0,
      "objects and arrays within each other"},
+    {"require-if-match", CONFIG_BOOL, AT(require_if_match), "false", 0, 0, 0,
+     "refuse changes that carry no If-Match (428)"},
     {"unknown-fields", CONFIG_CHOICE, AT(unknown_fields), "refuse", 0, 0, "refuse|ignore",
      "what becomes of members of a JSON body that the method does not know"},
     {"max-connections", CONFIG_INT, AT(connections), "10000", "1", "1000000", 0,
@@ -164,6 +166,7 @@ static struct gateway_options options_of(const struct settings *s)
                 strcmp(s->tls_client_auth, "required") == 0, s->http2},
         .http2 = s->http2,
         .json_depth = s->json_depth,
+        .require_if_match = s->require_if_match,
         .ignore_unknown = strcmp(s->unknown_fields, "ignore") == 0,
         .message_bytes_max = s->response_bytes,
         .deadline_ms = s->deadline,

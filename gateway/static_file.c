@@ -4,13 +4,13 @@
 #include "base/alloc.h"
 #include "base/encode.h"
 #include "crypto/crypto.h"
+#include "gateway/compress.h"
 
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-#include <zlib.h>
 
 enum { FILE_BYTES_MAX = 16 << 20, GZIP_AT_LEAST = 256, ETAG_BYTES = 16 };
 
@@ -89,25 +89,6 @@ static bool worth_compressing(const char *type)
            strstr(type, "wasm");
 }
 
-static void compress_into(struct buf *to, struct str plain)
-{
-    enum { GZIP_WINDOW = 15 + 16 };
-    z_stream z = {0};
-    if (deflateInit2(&z, Z_BEST_COMPRESSION, Z_DEFLATED, GZIP_WINDOW, 9, Z_DEFAULT_STRATEGY) !=
-        Z_OK)
-        return;
-    char *room = buf_reserve(to, plain.len);
-    z.next_in = (Bytef *)(uintptr_t)plain.ptr;
-    z.avail_in = (uInt)plain.len;
-    z.next_out = (Bytef *)room;
-    z.avail_out = (uInt)plain.len;
-    if (room && deflate(&z, Z_FINISH) == Z_STREAM_END)
-        to->len = plain.len - z.avail_out;
-    deflateEnd(&z);
-    if (to->len > plain.len / 10 * 9)
-        buf_clear(to);
-}
-
 static void make_etags(struct static_file *file)
 {
     uint8_t digest[CRYPTO_SHA256_BYTES];
@@ -141,7 +122,7 @@ struct static_file *static_file_read(int fd, struct str path, const struct stat 
         return NULL;
     }
     if (file->plain.len >= GZIP_AT_LEAST && worth_compressing(file->type))
-        compress_into(&file->gzip, buf_str(&file->plain));
+        (void)compress_best(&file->gzip, buf_str(&file->plain));
     make_etags(file);
     return file;
 }

@@ -1,7 +1,8 @@
 /*
  * Server-streaming methods as server-sent events (the HTML standard, section 9.2): each message is
  * a `data:` line of JSON, a failure is `event: error` with the usual error body, a comment comes
- * when nothing else did for a while.
+ * when nothing else did for a while. Who accepts application/x-ndjson gets lines of JSON instead: a
+ * message, or at the end {"error":…}; an empty line is the sign of life.
  *
  * The answer begins with the first message, or a moment after the call; what fails before that is
  * an ordinary error with its status. A reader who does not keep up fills the engine's bounded
@@ -23,6 +24,7 @@ struct stream {
     struct arena arena;    /* for one message at a time */
     pthread_mutex_t write; /* for all below: the upstream's thread and the ticker write */
     bool begun, broken;
+    bool lines; /* newline-delimited JSON */
     int64_t opened_ms, wrote_ms;
     struct stream *next, **link; /* in the table, under its lock */
 };
@@ -44,11 +46,16 @@ void stream_cancel(struct stream *stream)
 
 /* --- writing, under stream->write --- */
 
+static struct str content_type(bool lines)
+{
+    return lines ? STR("application/x-ndjson") : STR("text/event-stream");
+}
+
 static void begin(struct stream *stream)
 {
     struct request *request = stream->request;
     stream->begun = true;
-    request_header(request, STR("Content-Type"), STR("text/event-stream"));
+    request_header(request, STR("Content-Type"), content_type(stream->lines));
     request_header(request, STR("Cache-Control"), STR("no-store"));
     request_header(request, STR("X-Accel-Buffering"), STR("no"));
     http_stream_begin(request->exchange, 200, request->headers, request->header_count);
@@ -72,7 +79,7 @@ static void tick(struct stream *stream, int64_t now, int64_t heartbeat_ms)
     pthread_mutex_lock(&stream->write);
     if (!stream->broken && (stream->begun ? now - stream->wrote_ms >= heartbeat_ms
                                           : now - stream->opened_ms >= BEGIN_AFTER_MS)) {
-        add(stream, STR(":\n\n"));
+        add(stream, stream->lines ? STR("\n") : STR(":\n\n"));
         if (stream->broken)
             rpc_stream_cancel(stream->rpc);
     }
@@ -173,6 +180,11 @@ static bool leave(struct stream_table *table, struct stream *stream)
 
 /* --- what the upstream says, in its completion thread --- */
 
+static void end_message(const struct stream *stream, struct buf *scratch)
+{
+    buf_add(scratch, stream->lines ? STR("\n") : STR("\n\n"));
+}
+
 /* The end of a failed stream, for those who have seen it begin. */
 static void add_error(struct stream *stream, const struct failure *failure, struct buf *scratch)
 {
@@ -181,9 +193,10 @@ static void add_error(struct stream *stream, const struct failure *failure, stru
     status_body(failure, stream->request->gateway->options.shape, stream->request->gateway->schema,
                 &stream->arena, &body);
     buf_reset(scratch);
-    buf_add(scratch, STR("event: error\ndata: "));
+    if (!stream->lines)
+        buf_add(scratch, STR("event: error\ndata: "));
     buf_add(scratch, buf_str(&body));
-    buf_add(scratch, STR("\n\n"));
+    end_message(stream, scratch);
     stream->request->code = failure->code;
     add(stream, buf_str(scratch));
 }
@@ -203,13 +216,14 @@ static bool on_message(void *argument, struct str message)
     struct error err;
     error_clear(&err);
     buf_reset(scratch);
-    buf_add(scratch, STR("data: "));
+    if (!stream->lines)
+        buf_add(scratch, STR("data: "));
     struct transcode_out to = {request->gateway->schema, scratch, &stream->arena, false};
     enum code code =
         route->response_field
             ? transcode_field_out(&to, route->method->output, route->response_field, message, &err)
             : transcode_message_out(&to, route->method->output, message, &err);
-    buf_add(scratch, STR("\n\n"));
+    end_message(stream, scratch);
     pthread_mutex_lock(&stream->write);
     if (code == CODE_OK) {
         add(stream, buf_str(scratch));
@@ -259,16 +273,31 @@ static void on_done(void *argument, const struct rpc_result *result)
 
 static const struct rpc_stream_events EVENTS = {on_message, on_done};
 
+static bool wants_lines(const struct request *request)
+{
+    struct str accept = http_header_find(request->http, STR("Accept")), piece;
+    while (accept.len && str_next(&accept, ',', &piece)) {
+        struct str rest = piece, type;
+        if (str_next(&rest, ';', &type) &&
+            (str_eq_case(str_trim(type), STR("application/x-ndjson")) ||
+             str_eq_case(str_trim(type), STR("application/jsonl"))))
+            return true;
+    }
+    return false;
+}
+
 enum stage_result stream_call(struct request *request, const struct rpc_call_options *options)
 {
     struct rpc_call_options longer = *options;
     const struct endpoint *endpoint = request->match.route->user;
+    bool lines = wants_lines(request);
     if (request->is_head) {
-        request_answer(request, 200, STR("text/event-stream"), STR(""));
+        request_answer(request, 200, content_type(lines), STR(""));
         return STAGE_ANSWERED;
     }
     struct stream *stream = arena_alloc0(request->arena, sizeof *stream);
     stream->request = request;
+    stream->lines = lines;
     stream->opened_ms = clock_mono_ms(clock_real());
     pthread_mutex_init(&stream->write, NULL);
     longer.deadline_ms = request->gateway->options.stream_deadline_ms;

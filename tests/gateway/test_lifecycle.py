@@ -128,6 +128,39 @@ def test_a_stream_that_fails_later_says_so(http, upstream):
     assert (error["code"], error["status"], error["message"]) == (400, "FAILED_PRECONDITION", "enough")
 
 
+@pytest.mark.parametrize("accept", ["application/x-ndjson", "text/html, application/jsonl;q=0.5"])
+def test_a_stream_as_lines_of_json(http, upstream, accept):
+    def fails(request, context):
+        yield analytics_pb2.TailEventsResponse(missed=1)
+        yield analytics_pb2.TailEventsResponse(missed=2)
+        fail(context, grpc.StatusCode.FAILED_PRECONDITION, "enough", error_info("ENOUGH"))
+
+    upstream.on["TailEvents"] = fails
+    answer = http.get("/v1/analytics/events:tail", headers={"Accept": accept})
+    assert answer.headers["content-type"] == "application/x-ndjson"
+    one, two, error = [json.loads(line) for line in answer.text.splitlines() if line]
+    assert (one, two) == ({"missed": "1"}, {"missed": "2"})
+    assert error["error"]["status"] == "FAILED_PRECONDITION"
+    head = http.head("/v1/analytics/events:tail", headers={"Accept": accept})
+    assert head.headers["content-type"] == "application/x-ndjson"
+
+
+def test_a_quiet_stream_of_lines_shows_life(http, upstream):
+    release = threading.Event()
+
+    def quiet(request, context):
+        release.wait(10)
+        yield analytics_pb2.TailEventsResponse(missed=2)
+
+    upstream.on["TailEvents"] = quiet
+    with http.stream("GET", "/v1/analytics/events:tail",
+                     headers={"Accept": "application/x-ndjson"}) as answer:
+        lines = answer.iter_lines()
+        assert [next(lines).strip() for _ in range(2)] == ["", ""]
+        release.set()
+        assert [line.strip() for line in lines if line.strip()] == ['{"missed":"2"}']
+
+
 def test_a_slow_reader_is_dropped(start, upstream, wait_until):
     gateway = start("omni-gateway", *settings(upstream, stream_buffer="64KiB"))
     from omnidata.event.v1 import event_pb2

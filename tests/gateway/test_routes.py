@@ -3,6 +3,7 @@ import base64
 import datetime
 import json
 
+import httpx
 import pytest
 from google.protobuf import field_mask_pb2, timestamp_pb2
 from omnidata.analytics.v1 import analytics_pb2
@@ -191,3 +192,37 @@ def test_stream(http, upstream):
     assert list(upstream.last("TailEvents")[1].kinds) == [4]
     head = http.head("/v1/analytics/events:tail")
     assert (head.status_code, head.headers["content-type"]) == (200, "text/event-stream")
+
+
+def test_changes_can_be_made_conditional(start, upstream):
+    from conftest import settings
+    gateway = start("omni-gateway", *settings(upstream, require_if_match="true"))
+    with httpx.Client(base_url=f"http://{gateway.address}") as http:
+        for method, body in (("PATCH", {"json": {}}), ("DELETE", {})):
+            refused = http.request(method, "/v1/users/x", **body)
+            assert refused.status_code == 428
+            assert refused.json()["error"]["details"][0]["reason"] == "IF_MATCH_REQUIRED"
+            for tag in ('"e"', "*"):
+                assert http.request(method, "/v1/users/x", headers={"If-Match": tag},
+                                    **body).status_code in (200, 204)
+        assert http.get("/v1/users/x").status_code == 200
+        assert http.post("/v1/users", json={}).status_code == 201
+
+
+def test_long_json_is_compressed_for_who_takes_it(gateway, upstream):
+    users = [user_pb2.User(id=f"u{i}", display_name="José " * 10) for i in range(50)]
+    upstream.on["ListUsers"] = lambda request, context: user_pb2.ListUsersResponse(users=users)
+    with httpx.Client(base_url=f"http://{gateway.address}") as http:
+        plain = http.get("/v1/users", headers={"Accept-Encoding": "identity"})
+        packed = http.get("/v1/users", headers={"Accept-Encoding": "br, gzip"})
+        refused = http.get("/v1/users", headers={"Accept-Encoding": "gzip;q=0"})
+        assert plain.content == packed.content == refused.content and len(plain.json()["users"]) == 50
+        assert packed.headers["content-encoding"] == "gzip"
+        assert int(packed.headers["content-length"]) < len(plain.content) / 3
+        for answer in (plain, packed, refused):
+            assert "Accept-Encoding" in answer.headers["vary"]
+        assert "content-encoding" not in plain.headers and "content-encoding" not in refused.headers
+        # What is short, and what has a tag that comes back in If-Match, stays as it is.
+        upstream.on["GetUser"] = lambda request, context: user_pb2.User(etag="e", labels={"k": "v" * 2000})
+        tagged = http.get("/v1/users/x", headers={"Accept-Encoding": "gzip"})
+        assert tagged.headers["etag"] == '"e"' and "content-encoding" not in tagged.headers
