@@ -73,3 +73,10 @@
 
 /* UNAVAILABLE: the server is shutting down. */
 #define REASON_STOPPING "STOPPING"
+
+/* UNAVAILABLE: the database cannot be reached or has too much to do; a write may still have been
+ * carried out. */
+#define REASON_STORE_UNAVAILABLE "STORE_UNAVAILABLE"
+
+/* INTERNAL: the database refuses what it is asked; the log says why. */
+#define REASON_STORE_REFUSED "STORE_REFUSED"

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "user/reasons.h"
 #include "user/record.h"
+#include "user/store_deadline.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -136,7 +137,7 @@ enum code store_sqlite_reader_take(struct store_sqlite *store, int64_t remaining
     int late = 0;
     pthread_mutex_lock(&store->readers_lock);
     if (!store->free_readers) {
-        struct timespec until = store_sqlite_deadline(remaining_ms);
+        struct timespec until = store_deadline(remaining_ms);
         while (!store->free_readers && late != ETIMEDOUT)
             late = pthread_cond_timedwait(&store->readers_free, &store->readers_lock, &until);
     }

@@ -101,8 +101,6 @@ bool store_sqlite_count(struct group_delta *delta, int64_t hour, int64_t emitted
 enum code store_sqlite_reader_take(struct store_sqlite *store, int64_t remaining_ms,
                                    struct reader **reader, struct error *err);
 void store_sqlite_reader_give(struct store_sqlite *store, struct reader *reader);
-/* `now` + remaining on CLOCK_MONOTONIC, for conditions. */
-struct timespec store_sqlite_deadline(int64_t remaining_ms);
 
 /* --- rows --- */
 #define USER_COLUMNS \

@@ -2,6 +2,7 @@
 #include "user/store_sqlite_internal.h"
 
 #include "user/reasons.h"
+#include "user/store_refusals.h"
 
 #include <string.h>
 
@@ -40,7 +41,7 @@ enum code store_sqlite_get(struct store *base, const struct store_call *call, st
     enum code code = store_sqlite_load(reader->db, call->tenant, id, arena, user, &found, err);
     store_sqlite_reader_give(store, reader);
     if (code == CODE_OK && !found)
-        return error_set(err, CODE_NOT_FOUND, REASON_USER_NOT_FOUND, "there is no such user");
+        return store_refuse_unknown(err);
     return code;
 }
 

@@ -8,6 +8,7 @@
 #include "user/fold.h"
 #include "user/reasons.h"
 #include "user/record.h"
+#include "user/store_refusals.h"
 
 #include <string.h>
 
@@ -69,8 +70,7 @@ static enum code find_once(struct store_sqlite *store, struct write_input *input
                     memcmp(hash.ptr, input->once.hash, STORE_HASH_BYTES) == 0;
         input->replayed = same;
         if (!same)
-            error_set(err, CODE_INVALID_ARGUMENT, REASON_IDEMPOTENCY_KEY_REUSED,
-                      "this request_id was used for another request");
+            store_refuse_reused(err);
         else if (answer.len && !record_read_user(answer, arena, &input->answer))
             error_set(err, CODE_DATA_LOSS, "DATABASE_CORRUPT", "a stored answer is damaged");
     }
@@ -149,21 +149,6 @@ static const char CHANGE_USER[] =
     " WHERE tenant = ?1 AND id = ?2";
 static const char DELETE_USER[] = "DELETE FROM users WHERE row = ?1";
 
-/* One answer for another's user and for none: what there is stays unknown. */
-static enum code refuse_owner(struct error *err)
-{
-    return error_set(
-        err, CODE_PERMISSION_DENIED, REASON_NOT_OWNER,
-        "only who created a user, or holds the scope \"admin\", may change it, if there "
-        "is such a user");
-}
-
-static bool is_owner(const struct write_input *input, const struct user *user)
-{
-    return !input->has_owner || (str_eq(input->owner.issuer, user->owner_issuer) &&
-                                 str_eq(input->owner.subject, user->owner_subject));
-}
-
 /* PERMISSION_DENIED, NOT_FOUND and ABORTED are the request's fault; anything else is the storage's.
  */
 static enum code load_for_change(struct store_sqlite *store, const struct write_input *input,
@@ -177,20 +162,17 @@ static enum code load_for_change(struct store_sqlite *store, const struct write_
     db_bind_blob(stmt, 2, id_bytes(&input->change.id));
     if (db_step(stmt, &row, err) != CODE_OK)
         return err->code;
-    if (!row && input->has_owner)
-        return refuse_owner(err);
+    const struct store_owner *owner = input->has_owner ? &input->owner : NULL;
     if (!row)
-        return error_set(err, CODE_NOT_FOUND, REASON_USER_NOT_FOUND, "there is no such user");
+        return store_check_owner(owner, NULL, err);
     if (store_sqlite_user(stmt, arena, &found->user, err) == CODE_OK) {
         found->row = db_i64(stmt, USER_COLUMN_COUNT);
         found->name_key = arena_str(arena, db_blob(stmt, USER_COLUMN_COUNT + 1));
         found->tokens = arena_str(arena, db_blob(stmt, USER_COLUMN_COUNT + 2));
     }
     db_reset(stmt);
-    if (err->code != CODE_OK)
+    if (err->code != CODE_OK || store_check_owner(owner, &found->user, err) != CODE_OK)
         return err->code;
-    if (!is_owner(input, &found->user))
-        return refuse_owner(err);
     const char *path = input->kind == WRITE_REMOVE ? "etag" : "user.etag";
     return user_check_etag(&found->user, input->change.etag, path, err);
 }
@@ -208,10 +190,7 @@ static enum code check_email(struct store_sqlite *store, uint32_t tenant, struct
         return err->code;
     bool taken = row && !str_eq(db_blob(stmt, 0), id_bytes(own));
     db_reset(stmt);
-    if (!taken)
-        return CODE_OK;
-    error_set(err, CODE_ALREADY_EXISTS, REASON_EMAIL_TAKEN, "another user has this email address");
-    return error_add_field(err, "user.email", "belongs to another user");
+    return taken ? store_refuse_email(err) : CODE_OK;
 }
 
 static enum code write_row(struct store_sqlite *store, const char *sql, uint32_t tenant,

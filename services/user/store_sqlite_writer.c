@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "user/reasons.h"
+#include "user/store_deadline.h"
 
 #include <errno.h>
 #include <string.h>
@@ -23,22 +24,7 @@ enum {
 
     PURGE_EVERY_MS = 1000,
     PURGE_ROWS = 200,
-    DEADLINE_MS_MAX = 1 << 30
 };
-
-struct timespec store_sqlite_deadline(int64_t remaining_ms)
-{
-    struct timespec at;
-    int64_t ms = remaining_ms < DEADLINE_MS_MAX ? remaining_ms : DEADLINE_MS_MAX;
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    at.tv_sec += ms / 1000;
-    at.tv_nsec += ms % 1000 * 1000000;
-    if (at.tv_nsec >= 1000000000) {
-        at.tv_nsec -= 1000000000;
-        at.tv_sec++;
-    }
-    return at;
-}
 
 struct write_op *store_sqlite_op(void)
 {
@@ -111,7 +97,7 @@ static enum code enqueue(struct store_sqlite *store, struct write_op *op, struct
 enum code store_sqlite_submit(struct store_sqlite *store, struct write_op *op, int64_t remaining_ms,
                               struct error *err)
 {
-    struct timespec until = store_sqlite_deadline(remaining_ms);
+    struct timespec until = store_deadline(remaining_ms);
     pthread_mutex_lock(&store->lock);
     enum code code = enqueue(store, op, err);
     int late = 0;
@@ -326,7 +312,7 @@ void *store_sqlite_writer_main(void *argument)
     for (;;) {
         pthread_mutex_lock(&store->lock);
         if (!store->first && !store->stopping) {
-            struct timespec until = store_sqlite_deadline(PURGE_EVERY_MS);
+            struct timespec until = store_deadline(PURGE_EVERY_MS);
             pthread_cond_timedwait(&store->work, &store->lock, &until);
         }
         size_t count = take_group(store, group);

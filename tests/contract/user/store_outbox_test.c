@@ -149,5 +149,5 @@ int main(void)
         SUITE_TEST(refused_batch_is_kept_aside_until_readmitted),
         SUITE_TEST(sealing_stops_at_a_full_batch),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return suite_run(tests);
 }

@@ -194,5 +194,5 @@ int main(void)
         SUITE_TEST(pseudonyms_stay_until_they_are_forgotten),
         SUITE_TEST(who_propose_at_once_agree),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return suite_run(tests);
 }

@@ -127,5 +127,5 @@ int main(void)
         SUITE_TEST(strange_position_is_refused),
         SUITE_TEST(writers_at_once_each_get_their_own_answer),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return suite_run(tests);
 }

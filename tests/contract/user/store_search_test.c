@@ -64,12 +64,12 @@ static void change_and_delete_reach_the_index(void **state)
 
 /* --- against the definition --- */
 
-enum { USERS = 3000 };
+enum { USERS_MAX = 3000 };
 
 struct model {
-    struct user users[USERS];
-    struct search_terms terms[USERS];
-    size_t order[USERS];
+    struct user users[USERS_MAX];
+    struct search_terms terms[USERS_MAX];
+    size_t order[USERS_MAX];
 };
 
 static struct model *sorted_model;
@@ -88,7 +88,7 @@ static struct model *fill(struct suite *suite)
 {
     struct model *model = xcalloc(1, sizeof *model);
     uint32_t dice = 12345;
-    for (int i = 0; i < USERS; i++) {
+    for (size_t i = 0; i < suite_backend->search_users; i++) {
         dice = dice * 1664525u + 1013904223u;
         static const char *const given[] = {"Maria", "Marianne", "Mar\xC3\xADn",
                                             "Jo",    "Anna",     "Li"};
@@ -96,14 +96,14 @@ static struct model *fill(struct suite *suite)
                                              "O'Brien",       "Wu"};
         char *name =
             arena_printf(&suite->arena, "%s %s", given[dice >> 8 & 3], family[(dice >> 12) % 6]);
-        char *email = arena_printf(&suite->arena, "mari%d.xy%d@%s.com", i, i * 7 % 1000,
+        char *email = arena_printf(&suite->arena, "mari%zu.xy%zu@%s.com", i, i * 7 % 1000,
                                    i % 3 ? "example" : "sample");
         model->users[i] = suite_create(suite, email, name);
         search_terms_of_user(&suite->arena, &model->users[i], &model->terms[i]);
-        model->order[i] = (size_t)i;
+        model->order[i] = i;
     }
     sorted_model = model;
-    qsort(model->order, USERS, sizeof *model->order, compare);
+    qsort(model->order, suite_backend->search_users, sizeof *model->order, compare);
     return model;
 }
 
@@ -122,7 +122,7 @@ static void check_query(struct suite *suite, const struct model *model, const ch
     size_t count = search_terms_query(&suite->arena, str_of(query), words, STORE_SEARCH_WORDS_MAX);
     struct store_page page = {0};
     size_t in_page = 0;
-    for (size_t i = 0; i < USERS; i++) {
+    for (size_t i = 0; i < suite_backend->search_users; i++) {
         const struct user *expected = &model->users[model->order[i]];
         if (!matches(&model->terms[model->order[i]], words, count))
             continue;
@@ -149,7 +149,7 @@ static void every_way_finds_what_the_definition_says(void **state)
         "mari xy",  "ma x",   "obrien m", "exa sam", "mari1 xy1",   "com jo", "jo wu mari2",
         "mulle an", "sample", "exampl",   "xy999",   "maria mulle", "ng ng",  "n",
     };
-    static const size_t limits[] = {7, 100};
+    const size_t limits[] = {suite_backend->small_page, 100};
     struct suite *suite = *state;
     struct model *model = fill(suite);
     for (size_t i = 0; i < sizeof queries / sizeof *queries; i++)
@@ -166,5 +166,5 @@ int main(void)
         SUITE_TEST(change_and_delete_reach_the_index),
         SUITE_TEST(every_way_finds_what_the_definition_says),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return suite_run(tests);
 }

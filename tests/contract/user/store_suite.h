@@ -7,9 +7,11 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "tests/support/dynamodb_fake.h"
 #include "user/event.h"
 #include "user/reasons.h"
 #include "user/search_terms.h"
+#include "user/store_dynamodb.h"
 #include "user/store_sqlite.h"
 
 #include <stdio.h>
@@ -31,6 +33,8 @@ struct suite {
     char path[128];
     bool replayed;
     enum code (*open)(struct suite *suite);
+    void (*close)(struct suite *suite); /* what the backend keeps beside the store */
+    struct dynamodb_fake *fake;
 };
 
 static inline int64_t suite_wall_us(const struct clock *clock)
@@ -52,27 +56,59 @@ static inline enum code suite_open_sqlite(struct suite *suite)
                              &suite->store, &suite->err);
 }
 
+static inline enum code suite_open_fake(struct suite *suite)
+{
+    if (!suite->fake)
+        suite->fake = dynamodb_fake_new();
+    return store_dynamodb_open(
+        &(struct store_dynamodb_options){.port = {dynamodb_fake_call, suite->fake},
+                                         .table = STR("users"),
+                                         .clock = &suite->clock.base,
+                                         .reads_at_once = 2},
+        &suite->store, &suite->err);
+}
+
+/* Small pages and left-over batches on the way: what real tables do when they are large. */
+static inline enum code suite_open_fake_small(struct suite *suite)
+{
+    enum code code = suite_open_fake(suite);
+    dynamodb_fake_page(suite->fake, 100);
+    dynamodb_fake_fail(suite->fake, FAKE_LEFT_OVER, 3, true);
+    return code;
+}
+
+static inline void suite_close_fake(struct suite *suite)
+{
+    dynamodb_fake_free(suite->fake);
+}
+
 struct suite_backend {
     const char *name;
     enum code (*open)(struct suite *suite);
+    void (*close)(struct suite *suite);
+    size_t search_users, small_page; /* what makes every way of a search taken, and no slower */
 };
 
 static const struct suite_backend SUITE_BACKENDS[] = {
-    {"sqlite", suite_open_sqlite},
+    {"sqlite", suite_open_sqlite, NULL, 3000, 7},
+    {"dynamodb", suite_open_fake, suite_close_fake, 700, 17},
+    {"dynamodb with small pages", suite_open_fake_small, suite_close_fake, 700, 33},
 };
+/* The one whose turn it is. */
+static const struct suite_backend *suite_backend = &SUITE_BACKENDS[0];
 enum { SUITE_HOUR = 1795374000 }; /* the hour in which the clock starts */
 
 static inline int suite_setup(void **state)
 {
     struct suite *suite = xcalloc(1, sizeof *suite);
-    const struct suite_backend *backend = &SUITE_BACKENDS[0];
     suite->clock =
         (struct suite_clock){{suite_wall_us, suite_mono_ms}, (SUITE_HOUR + 600LL) * 1000000};
     snprintf(suite->directory, sizeof suite->directory, "/tmp/store-suite-XXXXXX");
     if (!mkdtemp(suite->directory))
         return -1;
     snprintf(suite->path, sizeof suite->path, "%s/users.db", suite->directory);
-    suite->open = backend->open;
+    suite->open = suite_backend->open;
+    suite->close = suite_backend->close;
     *state = suite;
     return suite->open(suite) == CODE_OK ? 0 : -1;
 }
@@ -88,6 +124,8 @@ static inline int suite_teardown(void **state)
         unlink(path);
     }
     rmdir(suite->directory);
+    if (suite->close)
+        suite->close(suite);
     arena_clear(&suite->arena);
     xfree(suite);
     return 0;
@@ -101,6 +139,18 @@ static inline void suite_reopen(struct suite *suite)
 }
 
 #define SUITE_TEST(test) cmocka_unit_test_setup_teardown(test, suite_setup, suite_teardown)
+
+/* All of `tests` on every backend. Returns how many failed. */
+#define suite_run(tests) \
+    __extension__({ \
+        int failed_ = 0; \
+        for (size_t b_ = 0; b_ < sizeof SUITE_BACKENDS / sizeof *SUITE_BACKENDS; b_++) { \
+            suite_backend = &SUITE_BACKENDS[b_]; \
+            failed_ += _cmocka_run_group_tests(suite_backend->name, tests, \
+                                               sizeof(tests) / sizeof *(tests), NULL, NULL); \
+        } \
+        failed_; \
+    })
 
 static inline struct store_call suite_call(void)
 {

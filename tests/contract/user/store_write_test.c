@@ -320,5 +320,5 @@ int main(void)
         SUITE_TEST(late_caller_is_told_so),
         SUITE_TEST(event_commits_with_its_write_only),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return suite_run(tests);
 }
