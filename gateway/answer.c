@@ -84,7 +84,7 @@ enum stage_result request_fail(struct request *request, const struct failure *fa
         request_header(
             request, STR("Retry-After"),
             str_of(arena_printf(request->arena, "%u", (unsigned)failure->retry_after_s)));
-    if (failure->http_status == 401)
+    if (failure->http_status == 401 && !has_header(request, STR("WWW-Authenticate")))
         request_header(request, STR("WWW-Authenticate"), STR("Bearer error=\"invalid_token\""));
     request_answer(request, failure->http_status, type, buf_str(&body));
     return STAGE_ANSWERED;

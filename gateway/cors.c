@@ -45,8 +45,10 @@ bool cors_headers(struct request *request)
     if (!origin.len || !allowed(origins, origin))
         return false;
     request_header(request, STR("Access-Control-Allow-Origin"), origin);
-    request_header(request, STR("Access-Control-Expose-Headers"),
-                   STR("ETag, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id"));
+    request_header(
+        request, STR("Access-Control-Expose-Headers"),
+        STR("ETag, Location, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, "
+            "X-Request-Id"));
     return true;
 }
 

@@ -29,15 +29,16 @@ struct stage {
  *   guard, route     415, 404, 405: the same for everybody
  *   key              403 unless the method's policy is public: key, plan, expiry
  *   rate             429 by the key; for a public key without a token by key and address
- *   [sign-in]        401, 403: the only dear stage, so behind all that is cheap. Still to come
+ *   sign-in          401, 403: the only dear stage, so behind all that is cheap
  *   charge           429: a public key with a token by key and subject; then the quota, which only
  *                    those are charged whom nobody has refused
  *   media            400, 415 by the route
- * --access=open goes without key, rate, sign-in and charge.
+ * --access=open goes without key, rate and charge, and its sign-in asks for nothing: a token that
+ * is sent must be good all the same.
  */
 static const struct stage AT_HEADERS[] = {
-    {stage_identify}, {stage_cors}, {stage_probe}, {stage_address}, {stage_guard},
-    {stage_route},    {stage_key},  {stage_rate},  {stage_charge},  {stage_media},
+    {stage_identify}, {stage_cors}, {stage_probe},   {stage_address}, {stage_guard}, {stage_route},
+    {stage_key},      {stage_rate}, {stage_sign_in}, {stage_charge},  {stage_media},
 };
 
 /* When the body is complete. Who has to wait for the first lease of a quota comes here once more.
@@ -259,6 +260,7 @@ static void release(struct gateway *gateway)
     access_free(gateway->access);
     stream_table_free(gateway->streams);
     static_free(gateway->files);
+    sign_in_free(gateway->sign_in);
     route_table_free(gateway->routes);
     schema_free(gateway->schema);
     arena_clear(&gateway->arena);
@@ -294,6 +296,8 @@ enum code gateway_start(const struct gateway_options *options, struct gateway **
     if (code == CODE_OK)
         code = add_routes(gateway, err);
     if (code == CODE_OK)
+        code = sign_in_new(&options->sign_in, &gateway->sign_in, err);
+    if (code == CODE_OK)
         code = open_files(gateway, err);
     if (code == CODE_OK)
         code = start_access(gateway, err);
@@ -308,6 +312,8 @@ enum code gateway_start(const struct gateway_options *options, struct gateway **
     if (options->access == GATEWAY_ACCESS_OPEN)
         log_warn("access_open", LOG_C("setting", "--access=open"),
                  LOG_C("meaning", "whoever reaches this address may call everything"));
+    if (gateway->sign_in)
+        sign_in_start(gateway->sign_in);
     upstreams_watch(gateway->upstreams, options->health_poll_ms);
     *started = gateway;
     return CODE_OK;

@@ -5,6 +5,7 @@
 #pragma once
 #include "base/error.h"
 #include "gateway/access_log.h"
+#include "gateway/sign_in.h"
 #include "gateway/status.h"
 #include "http/server.h"
 #include "http/tls.h"
@@ -43,8 +44,9 @@ struct gateway_options {
     struct str page_origins;   /* origin,…: where pages may send requests to */
     struct str descriptor_set; /* an encoded FileDescriptorSet */
     enum status_shape shape;
-    struct rpc_identity *identity; /* who we are to the upstreams; NULL: nobody. Outlives us */
-    struct access_log *access_log; /* may be NULL; must outlive the gateway */
+    struct sign_in_options sign_in; /* no issuers: nobody can sign in */
+    struct rpc_identity *identity;  /* who we are to the upstreams; NULL: nobody. Outlives us */
+    struct access_log *access_log;  /* may be NULL; must outlive the gateway */
 };
 
 /*

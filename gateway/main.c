@@ -1,5 +1,6 @@
 /* omni-gateway: settings, signals, and nothing else. */
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/config.h"
 #include "base/log.h"
 #include "base/program.h"
@@ -20,6 +21,9 @@ struct settings {
     const char *listen, *upstreams, *frontend_dir, *cors_origins, *descriptor_set;
     const char *page_config, *page_origins;
     struct rpc_identity_options identity;
+    const char *issuers, *issuer_ca_file;
+    int64_t issuer_keys_refresh, issuer_keys_refetch, issuer_keys_max_age;
+    int64_t token_skew, token_cache_time, token_cache, token_bytes;
     const char *access, *access_log, *error_shape, *log_level, *unknown_fields;
     int64_t threads, deadline, stream_deadline, heartbeat, health_poll, linger, grace;
     int64_t header_bytes, target_bytes, body_bytes, response_bytes, stream_buffer, json_depth;
@@ -57,6 +61,24 @@ static const struct config_item ITEMS[] = {
      "requests at once of one address"},
     {"trusted-proxies", CONFIG_TEXT, AT(trusted_proxies), "", 0, 0, 0,
      "addresses and networks whose X-Forwarded-For is believed, comma-separated; empty: none"},
+    {"issuers", CONFIG_TEXT, AT(issuers), "", 0, 0, 0,
+     "who signs users in: ISSUER;audience=A;client-id=C;scope-claim=N;scope-prefix=P,... : README"},
+    {"issuer-ca-file", CONFIG_TEXT, AT(issuer_ca_file), "", 0, 0, 0,
+     "PEM certificates that the issuers' are checked with; empty: the system's"},
+    {"issuer-keys-refresh", CONFIG_DURATION, AT(issuer_keys_refresh), "5m", "1s", "1d", 0,
+     "how often an issuer's keys are fetched"},
+    {"issuer-keys-refetch", CONFIG_DURATION, AT(issuer_keys_refetch), "1m", "1s", "1h", 0,
+     "least time until an unknown key makes them be fetched again"},
+    {"issuer-keys-max-age", CONFIG_DURATION, AT(issuer_keys_max_age), "1d", "1s", "30d", 0,
+     "how long they are used while their issuer is away"},
+    {"token-skew", CONFIG_DURATION, AT(token_skew), "30s", "0s", "5m", 0,
+     "how far the clocks of issuers may be off"},
+    {"token-cache", CONFIG_INT, AT(token_cache), "8192", "64", "1000000", 0,
+     "verified tokens that are remembered"},
+    {"token-cache-time", CONFIG_DURATION, AT(token_cache_time), "5m", "0s", "1h", 0,
+     "for how long, at most until they expire"},
+    {"max-token-bytes", CONFIG_SIZE, AT(token_bytes), "8KiB", "1KiB", "64KiB", 0,
+     "of a token; beyond: 401"},
     {"frontend-dir", CONFIG_TEXT, AT(frontend_dir), "", 0, 0, 0,
      "folder of files to serve at /; empty: none"},
     {"page-config", CONFIG_TEXT, AT(page_config), "", 0, 0, 0,
@@ -179,6 +201,18 @@ static struct gateway_options options_of(const struct settings *s)
         .page_config = s->page_config,
         .page_origins = str_of(s->page_origins),
         .shape = strcmp(s->error_shape, "aws") == 0 ? STATUS_AWS : STATUS_GOOGLE,
+    };
+    options.sign_in = (struct sign_in_options){
+        .issuers = str_of(s->issuers),
+        .ca_file = s->issuer_ca_file,
+        .refresh_ms = s->issuer_keys_refresh,
+        .refetch_ms = s->issuer_keys_refetch,
+        .keep_ms = s->issuer_keys_max_age,
+        .skew_ms = s->token_skew,
+        .cache_ms = s->token_cache_time,
+        .cache_entries = (size_t)s->token_cache,
+        .token_bytes_max = s->token_bytes,
+        .clock = clock_real(),
     };
     http_limits_default(&options.limits);
     options.limits.header_bytes = s->header_bytes;

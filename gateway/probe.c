@@ -24,6 +24,10 @@ static void answer_ready(struct request *request)
         json_key(&json, STR("keys"));
         keys_describe(keys, &json);
     }
+    if (gateway->sign_in) {
+        json_key(&json, STR("issuers"));
+        sign_in_describe(gateway->sign_in, &json);
+    }
     json_object_end(&json);
     if (!ready)
         request_header(request, STR("Retry-After"), STR("1"));

@@ -38,6 +38,7 @@ struct gateway {
     struct upstreams *upstreams;
     struct static_files *files; /* NULL: none */
     struct tls *tls;            /* NULL: plain */
+    struct sign_in *sign_in;    /* NULL: nobody can sign in */
     struct http_server *server;
     struct stream_table *streams;
     struct access *access;
@@ -88,6 +89,7 @@ enum stage_result stage_guard(struct request *request);   /* what no route would
 enum stage_result stage_route(struct request *request);   /* API or static file */
 enum stage_result stage_key(struct request *request);     /* the API key */
 enum stage_result stage_rate(struct request *request);    /* its plan's rate */
+enum stage_result stage_sign_in(struct request *request); /* the token, by the route's policy */
 enum stage_result stage_charge(struct request *request);  /* the rate of a user, and the quota */
 enum stage_result stage_media(struct request *request); /* may there be a body, and of this type? */
 enum stage_result stage_settle(struct request *request); /* waits for a quota's first lease */

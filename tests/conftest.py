@@ -134,3 +134,21 @@ def module_stack(module_start, tmp_path_factory):
     shared = Stack(module_start, tmp_path_factory.mktemp("stack")).start()
     yield shared
     shared.close()
+
+
+@pytest.fixture
+def issuer():
+    """An OpenID Connect issuer of this test's own (support/issuer.py)."""
+    from support.issuer import Issuer
+    running = Issuer()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def module_issuer():
+    """As `issuer`, shared by all tests of a file."""
+    from support.issuer import Issuer
+    running = Issuer()
+    yield running
+    running.stop()

@@ -169,15 +169,23 @@ struct http_client *http_client_new(const struct http_client_options *options)
     return client;
 }
 
+void http_client_stop(struct http_client *client)
+{
+    pthread_mutex_lock(&client->lock);
+    bool stopped = client->stop;
+    client->stop = true;
+    pthread_mutex_unlock(&client->lock);
+    if (stopped)
+        return;
+    curl_multi_wakeup(client->multi);
+    pthread_join(client->thread, NULL);
+}
+
 void http_client_free(struct http_client *client)
 {
     if (!client)
         return;
-    pthread_mutex_lock(&client->lock);
-    client->stop = true;
-    pthread_mutex_unlock(&client->lock);
-    curl_multi_wakeup(client->multi);
-    pthread_join(client->thread, NULL);
+    http_client_stop(client);
     curl_multi_cleanup(client->multi);
     pthread_mutex_destroy(&client->lock);
     xfree((char *)client->options.user_agent);

@@ -74,9 +74,13 @@ typedef void (*http_client_done_fn)(void *argument, const struct http_client_res
 struct http_client *http_client_new(const struct http_client_options *options);
 
 /*
- * Cancels what is under way (each `done` runs with CANCELLED), joins the thread, frees. NULL is
- * allowed. Not from `done`.
+ * Cancels what is under way (each `done` runs with CANCELLED) and joins the thread; from now on
+ * requests are refused with CANCELLED, so that other threads that use the client come to an end.
+ * Not from `done`.
  */
+void http_client_stop(struct http_client *client);
+
+/* Stops it, if it is not stopped, and frees. NULL is allowed. */
 void http_client_free(struct http_client *client);
 
 /*

@@ -8,6 +8,7 @@ import pytest
 
 from access import Access, key, plan
 from conftest import settings
+from support.issuer import Issuer
 from upstream import fail
 
 import grpc
@@ -41,14 +42,16 @@ def items(text):
 
 
 class Edge:
-    """A gateway with an access service of its own."""
+    """A gateway with an access service and an issuer of its own."""
 
     def __init__(self, start, upstream, tmp_path, **more):
         self.access = Access()
+        self.issuer = Issuer()
         self.state = tmp_path / "state"
         self._start, self._upstream = start, upstream
         self.more = {"access": "policy", "state_dir": self.state, "ip_rate": "0",
                      "trusted_proxies": "127.0.0.0/8", "cors_origins": "https://app.example",
+                     "issuers": self.issuer.setting,
                      **more}
         self._clients = []
 
@@ -64,6 +67,7 @@ class Edge:
     def await_keys(self):
         from support.programs import wait_until
         wait_until(lambda: self.ready()["keys"]["version"] == self.access.snapshot.version)
+        wait_until(lambda: self.ready()["issuers"][0]["keys"])
         return self
 
     def ready(self):
@@ -72,10 +76,15 @@ class Edge:
     def get(self, secret=None, path="/v1/users/u1", **headers):
         return self.http.get(path, headers=with_key(secret, **headers) if secret else headers)
 
+    def signed_in(self, secret, **headers):
+        """What a write needs: a key and a user."""
+        return with_key(secret, **self.issuer.bearer(), **headers)
+
     def close(self):
         for client in self._clients:
             client.close()
         self.access.stop()
+        self.issuer.stop()
 
 
 @pytest.fixture
@@ -246,7 +255,7 @@ def test_after_retry_after_it_goes_on(edge):
 
 def test_errors_carry_the_limits_too(edge, upstream):
     here = edge(max_body_bytes="1KiB")
-    headers = with_key("secret-free", **{"Content-Type": "application/json"})
+    headers = here.signed_in("secret-free", **{"Content-Type": "application/json"})
     for answer in (here.get("secret-free", "/v1/users/u1?nonsense=1"),
                    here.http.post("/v1/users", headers=headers, content=iter([b"x" * 5000])),
                    here.http.post("/v1/users", headers=headers, content="{")):
@@ -383,7 +392,8 @@ def test_the_first_request_waits_for_its_lease(edge, wait_until):
 
 def test_a_body_is_read_before_the_wait_and_answered_after_it(edge):
     here = edge(plans=[plan("daily", quota=1000)], keys=[key("k", "daily", "s")])
-    answer = here.http.post("/v1/users", headers=with_key("s"), json={"email": "a@example.org"})
+    answer = here.http.post("/v1/users", headers=here.signed_in("s"),
+                            json={"email": "a@example.org"})
     assert answer.status_code == 201
     assert "ratelimit" in answer.headers and answer.headers["location"] == "/v1/users/u1"
 
@@ -447,13 +457,23 @@ def test_public_keys_have_a_quota_each(edge):
     ("POST", "/v1/users", {"Content-Type": "text/plain"}, 403, "API_KEY_MISSING"),
     ("POST", "/v1/users", {"Content-Type": "text/plain", "X-API-Key": "secret-empty"}, 429,
      "RATE_EXCEEDED"),
-    ("POST", "/v1/users", {"Content-Type": "text/plain", "X-API-Key": "secret-used"}, 429,
-     "QUOTA_EXCEEDED"),
-    ("POST", "/v1/users", {"Content-Type": "text/plain", "X-API-Key": "secret-free"}, 415,
-     "CONTENT_TYPE"),
+    # the user before the quota, which only those are charged whom nobody has refused
+    ("POST", "/v1/users", {"Content-Type": "text/plain", "X-API-Key": "secret-used"}, 401,
+     "TOKEN_MISSING"),
+    ("POST", "/v1/users", {"X-API-Key": "secret-used", "Authorization": "Bearer a.b.c"}, 401,
+     "TOKEN_MALFORMED"),
+    ("POST", "/v1/users", {"X-API-Key": "secret-used", "Authorization": "users.read"}, 403,
+     "SCOPE_MISSING"),
+    ("POST", "/v1/users", {"X-API-Key": "secret-used", "Authorization": "users.write",
+                           "Content-Type": "text/plain"}, 429, "QUOTA_EXCEEDED"),
+    ("POST", "/v1/users", {"X-API-Key": "secret-free", "Authorization": "users.write",
+                           "Content-Type": "text/plain"}, 415, "CONTENT_TYPE"),
     ("GET", "/v1/users?nonsense=1", {"X-API-Key": "secret-used"}, 429, "QUOTA_EXCEEDED"),
 ])
 def test_which_refusal_wins(order, method, path, headers, status, why):
+    scope = headers.get("Authorization", "")
+    if scope.startswith("users."):  # a good token with this scope
+        headers = {**headers, **order.issuer.bearer(scope=scope)}
     content = "{" if method == "POST" else None
     answer = order.http.request(method, path, headers=headers, content=content)
     assert answer.status_code == status, answer.text

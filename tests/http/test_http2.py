@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from h2_client import CONTINUATION, DATA, HEADERS, PING, SETTINGS, Client, Stream
-from raw_client import Raw, stats
+from support.raw_client import Raw, stats
 from support.certificates import Authority
 
 CODES = h2.errors.ErrorCodes

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from raw_client import Raw, stats
+from support.raw_client import Raw, stats
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from raw_client import Closed, Raw, stats
+from support.raw_client import Closed, Raw, stats
 
 
 def stopped(peer, code):

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from raw_client import Raw, stats
+from support.raw_client import Raw, stats
 
 
 def refused(raw, status):

@@ -5,7 +5,7 @@ import resource
 
 import pytest
 
-from raw_client import stats
+from support.raw_client import stats
 
 FILES = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 

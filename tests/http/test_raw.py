@@ -11,8 +11,8 @@ from pathlib import Path
 import h11
 import pytest
 
-from raw_client import Raw
 from support.certificates import Authority
+from support.raw_client import Raw
 
 CASES = json.loads((Path(__file__).parent / "cases.json").read_text())
 ANSWERED = {200, 401, 404}

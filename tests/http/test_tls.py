@@ -6,7 +6,7 @@ import subprocess
 import httpx
 import pytest
 
-from raw_client import Closed, Raw
+from support.raw_client import Closed, Raw
 from support.certificates import Authority
 
 

@@ -384,8 +384,9 @@ static void deadlines_hold_while_waiting_for_a_connection_too(void **state)
         assert_int_equal(http_client_start(world->client, &request, note, &more[i], &err), CODE_OK);
     assert_int_equal(http_client_start(world->client, &request, note, &beyond, &err),
                      CODE_RESOURCE_EXHAUSTED);
-    http_client_free(world->client);
-    world->client = NULL;
+    http_client_stop(world->client);
+    assert_int_equal(http_client_start(world->client, &request, note, &beyond, &err),
+                     CODE_CANCELLED);
     assert_int_equal(first.times, 1);
     assert_int_equal(first.code, CODE_CANCELLED);
     for (int i = 0; i < 2; i++)
