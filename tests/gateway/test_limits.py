@@ -6,7 +6,7 @@ import time
 import httpx
 import pytest
 
-from access import Access, key, plan
+from fake_access import Access, key, plan
 from conftest import settings
 from support.issuer import Issuer
 from upstream import fail
