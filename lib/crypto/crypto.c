@@ -4,6 +4,7 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -15,9 +16,20 @@ static void must(bool ok)
     }
 }
 
+/* Looked up once: EVP_sha256() is looked up anew by every digest, which costs more than hashing. */
+static EVP_MD *sha256;
+
+static void fetch_sha256(void)
+{
+    sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    must(sha256 != NULL);
+}
+
 void crypto_sha256(struct str bytes, uint8_t digest[CRYPTO_SHA256_BYTES])
 {
-    must(EVP_Digest(bytes.ptr, bytes.len, digest, NULL, EVP_sha256(), NULL) == 1);
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, fetch_sha256);
+    must(EVP_Digest(bytes.ptr, bytes.len, digest, NULL, sha256, NULL) == 1);
 }
 
 void crypto_hmac_sha256(struct str key, struct str bytes, uint8_t mac[CRYPTO_SHA256_BYTES])
