@@ -116,37 +116,3 @@ void access_plan_json(struct json_out *json, const Omnidata__Access__V1__Plan *p
     }
     json_object_end(json);
 }
-
-static void time_json(struct json_out *json, struct str key,
-                      const Google__Protobuf__Timestamp *time)
-{
-    struct buf text;
-    if (!time)
-        return;
-    buf_init(&text, TIME_BYTES_MAX);
-    time_add_rfc3339(&text, time->seconds, time->nanos);
-    json_key(json, key);
-    json_string(json, buf_str(&text));
-    buf_clear(&text);
-}
-
-void access_key_json(struct json_out *json, const Omnidata__Access__V1__ApiKey *key)
-{
-    json_key(json, STR("id"));
-    json_string(json, str_of(key->id));
-    json_key(json, STR("displayName"));
-    json_string(json, str_of(key->display_name));
-    json_key(json, STR("planId"));
-    json_string(json, str_of(key->plan_id));
-    json_key(json, STR("prefix"));
-    json_string(json, str_of(key->prefix));
-    json_key(json, STR("public"));
-    json_bool(json, key->public_);
-    json_key(json, STR("disabled"));
-    json_bool(json, key->disabled);
-    time_json(json, STR("createTime"), key->create_time);
-    time_json(json, STR("rotateTime"), key->rotate_time);
-    time_json(json, STR("oldSecretExpireTime"), key->old_secret_expire_time);
-    time_json(json, STR("expireTime"), key->expire_time);
-    time_json(json, STR("disableTime"), key->disable_time);
-}

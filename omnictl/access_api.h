@@ -38,5 +38,3 @@ const char *access_period(Omnidata__Access__V1__QuotaPeriod period);
 
 /* As ProtoJSON writes them, but that 64-bit numbers are numbers. */
 void access_plan_json(struct json_out *json, const Omnidata__Access__V1__Plan *plan);
-/* The key's fields, without the braces around them. */
-void access_key_json(struct json_out *json, const Omnidata__Access__V1__ApiKey *key);

@@ -6,6 +6,7 @@
 #include "base/id.h"
 #include "base/time_text.h"
 #include "omnictl/access_api.h"
+#include "omnictl/key_view.h"
 
 #include "google/protobuf/empty.pb-c.h"
 
@@ -15,16 +16,18 @@
 typedef Omnidata__Access__V1__ApiKey key_message;
 
 struct settings {
-    const char *plan, *expires;
-    int64_t overlap_ms; /* below 0: not said */
+    const char *plan, *expires, *name;
+    int64_t overlap_ms;
     bool is_public, all, json;
 };
 
 static const struct access_verb VERBS[] = {
-    {"create", 1, "create NAME --plan=PLAN [--public] [--expires=90d|TIME]",
+    {"create", 1, "create NAME --plan=PLAN [--public] [--expires=90d|TIME|never]",
      " plan public expires json "},
     {"list", 0, "list [--all]", " all json "},
     {"show", 1, "show ID", " json "},
+    {"update", 1, "update ID [--name=NAME] [--plan=PLAN] [--expires=90d|TIME|never]",
+     " name plan expires json "},
     {"rotate", 1, "rotate ID [--overlap=24h]", " overlap json "},
     {"disable", 1, "disable ID", " json "},
 };
@@ -40,53 +43,6 @@ static int call_access(const struct command_call *call, const char *method,
 {
     return access_call(&COMMAND_KEYS, call, method, request, type, arena, response);
 }
-
-/* --- output --- */
-
-static const char *state_of(const key_message *key)
-{
-    int64_t now_s = clock_wall_ms(clock_real()) / 1000;
-    if (key->disabled)
-        return "disabled";
-    if (key->expire_time && key->expire_time->seconds <= now_s)
-        return "expired";
-    return key->public_ ? "public" : "good";
-}
-
-/* Ids of the same length, then columns of ASCII, and the name, which may be of any width, last. */
-static void print_row(const key_message *key, struct arena *arena)
-{
-    printf("  %-36s  %-11s  %-8s  %-20s  %-16s  %s\n", key->id, key->prefix, state_of(key),
-           access_time(key->expire_time, "-", arena), key->plan_id, key->display_name);
-}
-
-static void print_secret(const struct command_call *call,
-                         const Omnidata__Access__V1__CreateApiKeyResponse *response,
-                         struct arena *arena)
-{
-    const struct settings *settings = call->settings;
-    const key_message *key = response->api_key;
-    struct buf out;
-    struct json_out json = json_out_to(&out);
-    if (!settings->json) {
-        fprintf(stderr, "key %s (%s), plan %s. Its secret is shown only this once:\n", key->id,
-                key->display_name, key->plan_id);
-        if (key->old_secret_expire_time)
-            fprintf(stderr, "(the old one is good until %s)\n",
-                    access_time(key->old_secret_expire_time, "", arena));
-        puts(response->secret);
-        return;
-    }
-    buf_init_arena(&out, arena, ACCESS_TEXT_BYTES_MAX);
-    json_object_begin(&json);
-    access_key_json(&json, key);
-    json_key(&json, STR("secret"));
-    json_string(&json, str_of(response->secret));
-    json_object_end(&json);
-    puts(buf_cstr(&out));
-}
-
-/* --- the verbs --- */
 
 /* A time (RFC 3339), or a duration from now on. */
 static bool read_expiry(const char *text, Google__Protobuf__Timestamp *time)
@@ -104,6 +60,14 @@ static bool read_expiry(const char *text, Google__Protobuf__Timestamp *time)
     return true;
 }
 
+static int refuse_expiry(const char *text)
+{
+    return command_refuse(&COMMAND_KEYS,
+                          "--expires: \"%s\" is neither a duration like 90d nor a time like "
+                          "2027-01-31T00:00:00Z",
+                          text);
+}
+
 static int create(const struct command_call *call, struct arena *arena)
 {
     const struct settings *settings = call->settings;
@@ -115,16 +79,14 @@ static int create(const struct command_call *call, struct arena *arena)
     void *response;
     if (!*settings->plan)
         return command_refuse(&COMMAND_KEYS, "a key needs a --plan; `omnictl plans list`");
-    if (*settings->expires && !read_expiry(settings->expires, &expires))
-        return command_refuse(&COMMAND_KEYS,
-                              "--expires: \"%s\" is neither a duration like 90d nor a time like "
-                              "2027-01-31T00:00:00Z",
-                              settings->expires);
+    bool expiring = *settings->expires && strcmp(settings->expires, "never") != 0;
+    if (expiring && !read_expiry(settings->expires, &expires))
+        return refuse_expiry(settings->expires);
     id_format(id_new(clock_real()), request_id); /* repeated calls make one key */
     key.display_name = argument(call, 1);
     key.plan_id = (char *)(uintptr_t)settings->plan;
     key.public_ = settings->is_public;
-    if (*settings->expires)
+    if (expiring)
         key.expire_time = &expires;
     request.api_key = &key;
     request.request_id = request_id;
@@ -132,7 +94,44 @@ static int create(const struct command_call *call, struct arena *arena)
         call_access(call, "CreateApiKey", &request.base,
                     &omnidata__access__v1__create_api_key_response__descriptor, arena, &response);
     if (result == COMMAND_OK)
-        print_secret(call, response, arena);
+        key_print_secret(response, settings->json, arena);
+    return result;
+}
+
+/* What is said is changed; the rest stays. */
+static int update(const struct command_call *call, struct arena *arena)
+{
+    const struct settings *settings = call->settings;
+    Omnidata__Access__V1__UpdateApiKeyRequest request =
+        OMNIDATA__ACCESS__V1__UPDATE_API_KEY_REQUEST__INIT;
+    key_message key = OMNIDATA__ACCESS__V1__API_KEY__INIT;
+    Google__Protobuf__Timestamp expires = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+    Google__Protobuf__FieldMask mask = GOOGLE__PROTOBUF__FIELD_MASK__INIT;
+    char *paths[3];
+    void *response;
+    mask.paths = paths;
+    if (*settings->name)
+        paths[mask.n_paths++] = "display_name";
+    if (*settings->plan)
+        paths[mask.n_paths++] = "plan_id";
+    if (*settings->expires)
+        paths[mask.n_paths++] = "expire_time";
+    if (!mask.n_paths)
+        return command_refuse(&COMMAND_KEYS, "nothing to change: --name, --plan or --expires");
+    if (*settings->expires && strcmp(settings->expires, "never") != 0) {
+        if (!read_expiry(settings->expires, &expires))
+            return refuse_expiry(settings->expires);
+        key.expire_time = &expires;
+    }
+    key.id = argument(call, 1);
+    key.display_name = (char *)(uintptr_t)settings->name;
+    key.plan_id = (char *)(uintptr_t)settings->plan;
+    request.api_key = &key;
+    request.update_mask = &mask;
+    int result = call_access(call, "UpdateApiKey", &request.base,
+                             &omnidata__access__v1__api_key__descriptor, arena, &response);
+    if (result == COMMAND_OK)
+        key_print(response, NULL, settings->json, arena);
     return result;
 }
 
@@ -149,7 +148,7 @@ static int rotate(const struct command_call *call, struct arena *arena)
         call_access(call, "RotateApiKey", &request.base,
                     &omnidata__access__v1__create_api_key_response__descriptor, arena, &response);
     if (result == COMMAND_OK)
-        print_secret(call, response, arena);
+        key_print_secret(response, settings->json, arena);
     return result;
 }
 
@@ -182,8 +181,7 @@ static int list(const struct command_call *call, struct arena *arena)
     buf_init_arena(&out, arena, ACCESS_TEXT_BYTES_MAX);
     json_array_begin(&json);
     if (!settings->json)
-        printf("  %-36s  %-11s  %-8s  %-20s  %-16s  %s\n", "id", "secret", "state", "expires",
-               "plan", "name");
+        key_print_head();
     do {
         int result = call_access(call, "ListApiKeys", &request.base,
                                  &omnidata__access__v1__list_api_keys_response__descriptor, arena,
@@ -194,15 +192,13 @@ static int list(const struct command_call *call, struct arena *arena)
         for (size_t i = 0; i < page->n_api_keys; i++) {
             const key_message *key = page->api_keys[i];
             bool over =
-                strcmp(state_of(key), "disabled") == 0 || strcmp(state_of(key), "expired") == 0;
+                strcmp(key_state(key), "disabled") == 0 || strcmp(key_state(key), "expired") == 0;
             hidden += over && !settings->all;
             if (over && !settings->all)
                 continue;
             if (!settings->json)
-                print_row(key, arena);
-            json_object_begin(&json);
-            access_key_json(&json, key);
-            json_object_end(&json);
+                key_print_row(key, arena);
+            key_json(&json, key);
         }
         request.page_token = page->next_page_token;
     } while (*page->next_page_token);
@@ -212,49 +208,6 @@ static int list(const struct command_call *call, struct arena *arena)
     else if (hidden)
         fprintf(stderr, "%zu disabled or expired; --all shows them\n", hidden);
     return COMMAND_OK;
-}
-
-static void print_key(const key_message *key, const Omnidata__Access__V1__Usage *usage,
-                      struct arena *arena)
-{
-    printf("id        %s\nname      %s\nsecret    %s…\nplan      %s\nstate     %s\ncreated   %s\n"
-           "rotated   %s\nexpires   %s\n",
-           key->id, key->display_name, key->prefix, key->plan_id, state_of(key),
-           access_time(key->create_time, "-", arena), access_time(key->rotate_time, "-", arena),
-           access_time(key->expire_time, "never", arena));
-    if (key->disable_time)
-        printf("disabled  %s\n", access_time(key->disable_time, "", arena));
-    if (key->old_secret_expire_time)
-        printf("an older secret is good until %s\n",
-               access_time(key->old_secret_expire_time, "", arena));
-    if (usage && usage->reset_time)
-        printf("used      %llu of %llu this %s (%llu in leases); anew at %s\n",
-               (unsigned long long)usage->used, (unsigned long long)usage->plan->quota,
-               access_period(usage->plan->quota_period), (unsigned long long)usage->leased,
-               access_time(usage->reset_time, "", arena));
-    else
-        printf("used      %s\n",
-               key->public_ ? "counted by user and network" : "not counted: the plan has no quota");
-}
-
-static void print_key_json(const key_message *key, const Omnidata__Access__V1__Usage *usage,
-                           struct arena *arena)
-{
-    struct buf out;
-    struct json_out json = json_out_to(&out);
-    buf_init_arena(&out, arena, ACCESS_TEXT_BYTES_MAX);
-    json_object_begin(&json);
-    access_key_json(&json, key);
-    if (usage && usage->reset_time) {
-        json_key(&json, STR("used"));
-        json_u64(&json, usage->used);
-        json_key(&json, STR("remaining"));
-        json_u64(&json, usage->remaining);
-        json_key(&json, STR("resetTime"));
-        json_string(&json, str_of(access_time(usage->reset_time, "", arena)));
-    }
-    json_object_end(&json);
-    puts(buf_cstr(&out));
 }
 
 /* The key, and what it has used unless that is counted for each of its users. */
@@ -275,23 +228,21 @@ static int show(const struct command_call *call, struct arena *arena)
                              &omnidata__access__v1__usage__descriptor, arena, &usage);
     if (result != COMMAND_OK)
         return result;
-    if (settings->json)
-        print_key_json(key, usage, arena);
-    else
-        print_key(key, usage, arena);
+    key_print(key, usage, settings->json, arena);
     return COMMAND_OK;
 }
 
 static int run(const struct command_call *call)
 {
-    static int (*const runs[])(const struct command_call *, struct arena *) = {create, list, show,
-                                                                               rotate, disable};
+    static int (*const runs[])(const struct command_call *,
+                               struct arena *) = {create, list, show, update, rotate, disable};
     const struct settings *settings = call->settings;
     struct arena arena = {0};
     char given[64];
-    snprintf(given, sizeof given, "%s%s%s%s%s", *settings->plan ? " plan " : "",
-             settings->is_public ? " public " : "", *settings->expires ? " expires " : "",
-             settings->overlap_ms ? " overlap " : "", settings->all ? " all " : "");
+    snprintf(given, sizeof given, "%s%s%s%s%s%s", *settings->plan ? " plan " : "",
+             *settings->name ? " name " : "", settings->is_public ? " public " : "",
+             *settings->expires ? " expires " : "", settings->overlap_ms ? " overlap " : "",
+             settings->all ? " all " : "");
     const struct access_verb *verb =
         access_verb_find(&COMMAND_KEYS, VERBS, sizeof VERBS / sizeof *VERBS, call, given);
     int result = verb ? runs[verb - VERBS](call, &arena) : COMMAND_USAGE;
@@ -304,7 +255,12 @@ static const struct config_item ITEMS[] = {
      .kind = CONFIG_TEXT,
      .offset = offsetof(struct settings, plan),
      .default_text = "",
-     .help = "create: the key's plan"},
+     .help = "create, update: the key's plan"},
+    {.name = "name",
+     .kind = CONFIG_TEXT,
+     .offset = offsetof(struct settings, name),
+     .default_text = "",
+     .help = "update: what people call the key"},
     {.name = "public",
      .kind = CONFIG_BOOL,
      .offset = offsetof(struct settings, is_public),
@@ -315,7 +271,7 @@ static const struct config_item ITEMS[] = {
      .kind = CONFIG_TEXT,
      .offset = offsetof(struct settings, expires),
      .default_text = "",
-     .help = "create: good so long, or until this time (RFC 3339); none: for ever"},
+     .help = "create, update: good so long, or until this time (RFC 3339); `never`"},
     {.name = "overlap",
      .kind = CONFIG_DURATION,
      .offset = offsetof(struct settings, overlap_ms),
@@ -337,8 +293,8 @@ static const struct config_item ITEMS[] = {
 
 const struct command COMMAND_KEYS = {
     .name = "keys",
-    .arguments = "create NAME | list | show ID | rotate ID | disable ID",
-    .summary = "API keys: makes, lists, replaces the secret of, ends them",
+    .arguments = "create NAME | list | show ID | update ID | rotate ID | disable ID",
+    .summary = "API keys: makes, lists, changes, ends them",
     .detail = "A secret is printed once, alone on standard output; nobody can show it again, only\n"
               "its first characters and what it is a hash of are kept. Gateways know of a change\n"
               "within a second. A key that is disabled stays so.\n"

@@ -20,7 +20,7 @@ enum {
     ACCESS_PREFIX_CHARS = 11, /* shown of a secret: 6 of its characters, 36 of its bits */
     ACCESS_SECRETS_MAX = 4,   /* of a key, good at the same time */
     ACCESS_PLANS_MAX = 100,
-    ACCESS_KEYS_MAX = 10000, /* that are not disabled: a snapshot stays below 2 MiB */
+    ACCESS_KEYS_MAX = 10000, /* not disabled; a snapshot of them stays below 4 MiB */
     ACCESS_PLAN_ID_CHARS = 63,
     ACCESS_KEY_NAME_CHARS = 200,
     ACCESS_SUBJECT_BYTES = 1024,

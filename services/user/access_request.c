@@ -12,6 +12,7 @@
 
 enum {
     RATE_MAX = 1000000,
+    SHOWN_PATH_BYTES = 80,
     MEANING_BYTES_MAX = 16 * 1024,
     HASHED_BYTES_MAX = 2048,
     NETWORK_BYTES = 8, /* of an IPv6 address: what a household has */
@@ -109,6 +110,22 @@ static enum code read_once(struct str id, const struct access_key *key, struct a
     return CODE_OK;
 }
 
+/* The fields that are named, checked. */
+static void read_fields(const Omnidata__Access__V1__ApiKey *message, unsigned fields,
+                        int64_t now_us, struct access_key *key, struct error *err)
+{
+    if (fields & ACCESS_FIELD_NAME) {
+        key->name = str_of(message->display_name);
+        validate_name(key->name, "api_key.display_name", 1, ACCESS_KEY_NAME_CHARS, err);
+    }
+    if (fields & ACCESS_FIELD_PLAN) {
+        key->plan_id = str_of(message->plan_id);
+        check_plan_id(key->plan_id, "api_key.plan_id", err);
+    }
+    if (fields & ACCESS_FIELD_EXPIRY)
+        key->expire_us = read_expiry(message->expire_time, now_us, err);
+}
+
 enum code access_request_key(const Omnidata__Access__V1__CreateApiKeyRequest *request,
                              int64_t now_us, struct arena *arena, struct access_key *key,
                              const struct store_once **once, struct error *err)
@@ -118,15 +135,68 @@ enum code access_request_key(const Omnidata__Access__V1__CreateApiKeyRequest *re
     *once = NULL;
     if (!message)
         return error_field(err, "api_key", "is required");
-    key->name = str_of(message->display_name);
-    key->plan_id = str_of(message->plan_id);
     key->is_public = message->public_;
-    validate_name(key->name, "api_key.display_name", 1, ACCESS_KEY_NAME_CHARS, err);
-    check_plan_id(key->plan_id, "api_key.plan_id", err);
-    key->expire_us = read_expiry(message->expire_time, now_us, err);
+    read_fields(message, ACCESS_FIELDS_ALL, now_us, key, err);
     if (err->code != CODE_OK)
         return err->code;
     return read_once(str_of(request->request_id), key, arena, once, err);
+}
+
+static const struct {
+    const char *path;
+    unsigned field; /* 0: output only, ignored (AIP-203) */
+} MASK_NAMES[] = {
+    {"display_name", ACCESS_FIELD_NAME},
+    {"plan_id", ACCESS_FIELD_PLAN},
+    {"expire_time", ACCESS_FIELD_EXPIRY},
+    {"*", ACCESS_FIELDS_ALL},
+    {"id", 0},
+    {"disabled", 0},
+    {"create_time", 0},
+    {"prefix", 0},
+    {"disable_time", 0},
+    {"rotate_time", 0},
+    {"old_secret_expire_time", 0},
+};
+
+static unsigned read_mask(const Google__Protobuf__FieldMask *mask, struct error *err)
+{
+    unsigned fields = 0;
+    for (size_t i = 0; i < mask->n_paths; i++) {
+        size_t k = 0, count = sizeof MASK_NAMES / sizeof *MASK_NAMES;
+        while (k < count && strcmp(mask->paths[i], MASK_NAMES[k].path) != 0)
+            k++;
+        if (k < count)
+            fields |= MASK_NAMES[k].field;
+        else if (strcmp(mask->paths[i], "public") == 0)
+            error_field(err, "update_mask", "`public` never changes: make another key");
+        else
+            error_field(err, "update_mask", "a key has no field `%.*s`",
+                        STR_ARG(str_utf8_cut(str_of(mask->paths[i]), SHOWN_PATH_BYTES)));
+    }
+    return fields;
+}
+
+static unsigned set_fields(const Omnidata__Access__V1__ApiKey *message)
+{
+    return (*message->display_name ? ACCESS_FIELD_NAME : 0U) |
+           (*message->plan_id ? ACCESS_FIELD_PLAN : 0U) |
+           (message->expire_time ? ACCESS_FIELD_EXPIRY : 0U);
+}
+
+enum code access_request_change(const Omnidata__Access__V1__UpdateApiKeyRequest *request,
+                                int64_t now_us, struct access_key_change *change, struct error *err)
+{
+    const Omnidata__Access__V1__ApiKey *message = request->api_key;
+    memset(change, 0, sizeof *change);
+    if (!message)
+        return error_field(err, "api_key", "is required");
+    if (request->update_mask && request->update_mask->n_paths)
+        change->fields = read_mask(request->update_mask, err);
+    else
+        change->fields = set_fields(message);
+    read_fields(message, change->fields, now_us, &change->values, err);
+    return err->code;
 }
 
 /* --- leases --- */

@@ -19,6 +19,21 @@ enum code access_request_key(const Omnidata__Access__V1__CreateApiKeyRequest *re
                              int64_t now_us, struct arena *arena, struct access_key *key,
                              const struct store_once **once, struct error *err) MUST_CHECK;
 
+/* A change of a key: the fields that are set in `fields`, with their new values. */
+enum {
+    ACCESS_FIELD_NAME = 1,
+    ACCESS_FIELD_PLAN = 2,
+    ACCESS_FIELD_EXPIRY = 4,
+    ACCESS_FIELDS_ALL = 7,
+};
+struct access_key_change {
+    unsigned fields;
+    struct access_key values;
+};
+enum code access_request_change(const Omnidata__Access__V1__UpdateApiKeyRequest *request,
+                                int64_t now_us, struct access_key_change *change,
+                                struct error *err) MUST_CHECK;
+
 /* A wish for a lease, a return, or both. */
 struct access_lease_request {
     struct id key_id;

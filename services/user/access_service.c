@@ -195,15 +195,16 @@ typedef bool (*change_fn)(struct access_key *key, int64_t now_us, const void *ar
                           struct error *err);
 
 /* Reads, changes, writes; again when somebody else was faster. */
-static enum code change_key(struct rpc_call *call, const char *id_text, change_fn change,
-                            const void *argument, struct access_key *key, struct error *err)
+static enum code change_key(struct rpc_call *call, const char *id_text, const char *path,
+                            change_fn change, const void *argument, struct access_key *key,
+                            struct error *err)
 {
     struct access_service *service = rpc_call_context(call);
     struct store_call store_call = service_store_call(call);
     const struct access_store_vtable *vtable = service->store->vtable;
     struct id id;
     rpc_call_about(call, str_of(id_text));
-    if (request_id(id_text, "id", &id, err) != CODE_OK)
+    if (request_id(id_text, path, &id, err) != CODE_OK)
         return err->code;
     for (int attempt = 1;; attempt++) {
         error_clear(err);
@@ -218,6 +219,38 @@ static enum code change_key(struct rpc_call *call, const char *id_text, change_f
         if (code != CODE_ABORTED || attempt == CHANGE_ATTEMPTS)
             return code;
     }
+}
+
+static bool update(struct access_key *key, int64_t now_us, const void *argument, struct error *err)
+{
+    const struct access_key_change *change = argument;
+    (void)now_us;
+    if (key->disable_us) {
+        error_set(err, CODE_FAILED_PRECONDITION, REASON_KEY_DISABLED, "the key has been disabled");
+        return false;
+    }
+    if (change->fields & ACCESS_FIELD_NAME)
+        key->name = change->values.name;
+    if (change->fields & ACCESS_FIELD_PLAN)
+        key->plan_id = change->values.plan_id;
+    if (change->fields & ACCESS_FIELD_EXPIRY)
+        key->expire_us = change->values.expire_us;
+    return change->fields != 0;
+}
+
+static enum code update_key(struct rpc_call *call, const void *message, void *response,
+                            struct error *err)
+{
+    const Omnidata__Access__V1__UpdateApiKeyRequest *request = message;
+    const struct access_service *service = rpc_call_context(call);
+    int64_t now_us = clock_wall_us(service->clock);
+    struct access_key_change change;
+    struct access_key key;
+    if (access_request_change(request, now_us, &change, err) != CODE_OK ||
+        change_key(call, request->api_key->id, "api_key.id", update, &change, &key, err) != CODE_OK)
+        return err->code;
+    fill_key(response, &key, now_us, rpc_call_arena(call));
+    return CODE_OK;
 }
 
 struct rotation {
@@ -245,7 +278,7 @@ static enum code rotate_key(struct rpc_call *call, const void *message, void *re
     if (request->overlap_seconds > ACCESS_OVERLAP_S_MAX)
         error_field(err, "overlap_seconds", "must be at most %d: 30 days", ACCESS_OVERLAP_S_MAX);
     if (err->code != CODE_OK ||
-        change_key(call, request->id, rotate, &rotation, &key, err) != CODE_OK)
+        change_key(call, request->id, "id", rotate, &rotation, &key, err) != CODE_OK)
         return err->code;
     fill_secret(response, &key, secret, clock_wall_us(service->clock), rpc_call_arena(call));
     explicit_bzero(secret, sizeof secret);
@@ -268,7 +301,7 @@ static enum code disable_key(struct rpc_call *call, const void *message, void *r
     const Omnidata__Access__V1__DisableApiKeyRequest *request = message;
     struct access_key key;
     (void)response;
-    return change_key(call, request->id, disable, NULL, &key, err);
+    return change_key(call, request->id, "id", disable, NULL, &key, err);
 }
 
 /* --- gateways --- */
@@ -309,6 +342,8 @@ static const struct rpc_method METHODS[] = {
            .quick = true),
     METHOD("ListApiKeys", list_api_keys_request, omnidata__access__v1__list_api_keys_response,
            .unary = list_keys, .quick = true),
+    METHOD("UpdateApiKey", update_api_key_request, omnidata__access__v1__api_key,
+           .unary = update_key),
     METHOD("RotateApiKey", rotate_api_key_request, omnidata__access__v1__create_api_key_response,
            .unary = rotate_key),
     METHOD("DisableApiKey", disable_api_key_request, google__protobuf__empty, .unary = disable_key),

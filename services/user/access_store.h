@@ -73,8 +73,8 @@ struct access_store_vtable {
     enum code (*list_keys)(struct access_store *store, const struct store_call *call,
                            const struct id *after, size_t limit, struct arena *arena,
                            struct access_key_page *page, struct error *err);
-    /* Replaces secrets, prefix, rotate_us and disable_us if the key still has key->version; ABORTED
-     * (KEY_CHANGED), NOT_FOUND (KEY_NOT_FOUND). */
+    /* Replaces all but id, is_public and create_us if the key still has key->version; ABORTED
+     * (KEY_CHANGED), NOT_FOUND (KEY_NOT_FOUND), FAILED_PRECONDITION (PLAN_NOT_FOUND). */
     enum code (*change_key)(struct access_store *store, const struct store_call *call,
                             const struct access_key *key, struct error *err);
 

@@ -201,8 +201,8 @@ static const char PUT_KEY[] =
     " disable_us, prefix, secrets, version) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
     "1)";
 static const char CHANGE_KEY[] =
-    "UPDATE keys SET rotate_us = ?3, disable_us = ?4, prefix = ?5, secrets = ?6,"
-    " version = version + 1 WHERE tenant = ?1 AND id = ?2";
+    "UPDATE keys SET rotate_us = ?3, disable_us = ?4, prefix = ?5, secrets = ?6, name = ?7,"
+    " plan_id = ?8, expire_us = ?9, version = version + 1 WHERE tenant = ?1 AND id = ?2";
 
 static void put_end(int64_t end_us, uint8_t to[8])
 {
@@ -361,22 +361,28 @@ static enum code put_key(struct access_sqlite *store, const struct key_input *in
     return db_run(stmt, err);
 }
 
+static enum code check_plan(struct access_sqlite *store, const struct key_input *input,
+                            struct error *err)
+{
+    bool found;
+    if (find_plan(store->db, input->tenant, input->key->plan_id, NULL, NULL, &found, err) !=
+            CODE_OK ||
+        found)
+        return err->code;
+    error_set(err, CODE_FAILED_PRECONDITION, REASON_PLAN_NOT_FOUND, "there is no plan \"%.*s\"",
+              STR_ARG(input->key->plan_id));
+    return error_add_field(err, "api_key.plan_id", err->text);
+}
+
 static enum code run_create_key(struct access_sqlite *store, void *argument, struct error *err)
 {
     const struct key_input *input = argument;
     uint64_t version;
     int64_t keys;
-    bool found;
     if ((input->once && check_once(store, input, err) != CODE_OK) ||
-        find_plan(store->db, input->tenant, input->key->plan_id, NULL, NULL, &found, err) !=
-            CODE_OK ||
+        check_plan(store, input, err) != CODE_OK ||
         read_state(store->db, input->tenant, &version, &keys, err) != CODE_OK)
         return err->code;
-    if (!found) {
-        error_set(err, CODE_FAILED_PRECONDITION, REASON_PLAN_NOT_FOUND, "there is no plan \"%.*s\"",
-                  STR_ARG(input->key->plan_id));
-        return error_add_field(err, "api_key.plan_id", err->text);
-    }
     if (keys >= ACCESS_KEYS_MAX)
         return error_set(err, CODE_RESOURCE_EXHAUSTED, REASON_KEYS_FULL,
                          "there are %d keys already that are not disabled", ACCESS_KEYS_MAX);
@@ -417,6 +423,8 @@ static enum code run_change_key(struct access_sqlite *store, void *argument, str
         return code;
     if (old.version != input->key->version)
         return error_set(err, CODE_ABORTED, REASON_KEY_CHANGED, "the key has changed meanwhile");
+    if (check_plan(store, input, err) != CODE_OK)
+        return err->code;
     struct db_stmt *stmt = db_prepare(store->db, CHANGE_KEY, err);
     if (!stmt)
         return err->code;
@@ -426,6 +434,9 @@ static enum code run_change_key(struct access_sqlite *store, void *argument, str
     db_bind_i64(stmt, 4, input->key->disable_us);
     db_bind_text(stmt, 5, str_of(input->key->prefix));
     db_bind_blob(stmt, 6, pack_secrets(input->key, secrets));
+    db_bind_text(stmt, 7, input->key->name);
+    db_bind_text(stmt, 8, input->key->plan_id);
+    db_bind_i64(stmt, 9, input->key->expire_us);
     if (db_run(stmt, err) != CODE_OK)
         return err->code;
     return bump(store, input->tenant, (old.disable_us != 0) - (input->key->disable_us != 0), err);

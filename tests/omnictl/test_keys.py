@@ -78,6 +78,20 @@ def test_a_key_from_its_making_to_its_end(ctl):
     assert "has been disabled" in ctl("keys", "rotate", key["id"], code=1).stderr
 
 
+def test_a_key_is_changed(ctl):
+    basic(ctl)
+    ctl("plans", "put", "gold", "--rate=100", "--burst=200")
+    key = created(ctl, "--expires=90d")
+    changed = json.loads(ctl("keys", "update", key["id"], "--plan=gold", "--expires=never",
+                             "--json").stdout)
+    assert (changed["planId"], changed["displayName"]) == ("gold", "shop")
+    assert "expireTime" not in changed
+    shown = ctl("keys", "update", key["id"], "--name=Zoë", "--expires=2100-01-31T00:00:00Z").stdout
+    assert "name      Zoë" in shown and "expires   2100-01-31T00:00:00Z" in shown
+    assert "nothing to change" in ctl("keys", "update", key["id"], code=2).stderr
+    assert "no plan \"none\"" in ctl("keys", "update", key["id"], "--plan=none", code=1).stderr
+
+
 def test_public_keys(ctl):
     basic(ctl)
     key = created(ctl, "--public", "--expires=2100-01-31T00:00:00Z")

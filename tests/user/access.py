@@ -4,6 +4,7 @@ import threading
 import uuid
 
 import grpc
+from google.protobuf import field_mask_pb2
 from omnidata.access.v1 import access_pb2 as pb
 from omnidata.access.v1 import access_pb2_grpc
 from omnidata.api.v1 import caller_pb2
@@ -76,6 +77,11 @@ class Access:
     def list(self, size=0, token=""):
         return self._call(self.stub.ListApiKeys,
                           pb.ListApiKeysRequest(page_size=size, page_token=token))
+
+    def update(self, key_id, mask=(), **fields):
+        return self._call(self.stub.UpdateApiKey, pb.UpdateApiKeyRequest(
+            api_key=pb.ApiKey(id=key_id, **fields),
+            update_mask=field_mask_pb2.FieldMask(paths=mask)))
 
     def rotate(self, key_id, overlap=0):
         return self._call(self.stub.RotateApiKey,

@@ -118,6 +118,15 @@ def test_what_only_the_server_says_is_ignored(access):
      {"request_id"}),
     (lambda a: a.get("7"), "INVALID_ARGUMENT", "INVALID_FIELD", {"id"}),
     (lambda a: a.get(UNKNOWN), "NOT_FOUND", "KEY_NOT_FOUND", set()),
+    (lambda a: a.update("7", display_name=""), "INVALID_ARGUMENT", "INVALID_FIELD",
+     {"api_key.id"}),
+    (lambda a: a.update(UNKNOWN, display_name="x"), "NOT_FOUND", "KEY_NOT_FOUND", set()),
+    (lambda a: a.update(UNKNOWN, ["public", "nick"]), "INVALID_ARGUMENT", "INVALID_FIELD",
+     {"update_mask"}),
+    (lambda a: a.update(UNKNOWN, ["*"]), "INVALID_ARGUMENT", "INVALID_FIELD",
+     {"api_key.display_name", "api_key.plan_id"}),
+    (lambda a: a.update(UNKNOWN, expire_time=in_seconds(-1)), "INVALID_ARGUMENT", "INVALID_FIELD",
+     {"api_key.expire_time"}),
     (lambda a: a.rotate(UNKNOWN), "NOT_FOUND", "KEY_NOT_FOUND", set()),
     (lambda a: a.rotate(UNKNOWN, 30 * 86400 + 1), "INVALID_ARGUMENT", "INVALID_FIELD",
      {"overlap_seconds"}),
@@ -165,6 +174,32 @@ def test_keys_in_pages(access):
         if not token:
             break
     assert seen == made
+
+
+def test_a_key_is_changed_by_mask(access, refused):
+    access.plan(quota=10, period=DAY)
+    access.plan("big", quota=100, period=DAY)
+    made = access.create("a", expire_time=in_seconds(3600)).api_key
+    access.lease(made.id, 2)
+    changed = access.update(made.id, display_name="b")
+    assert (changed.display_name, changed.plan_id, changed.expire_time) == (
+        "b", "p", made.expire_time)
+    changed = access.update(made.id, ["plan_id", "expire_time", "prefix"], plan_id="big",
+                            display_name="ignored", prefix="mine")
+    assert (changed.display_name, changed.plan_id, changed.prefix) == ("b", "big", made.prefix)
+    assert not changed.HasField("expire_time")
+    assert access.get(made.id) == changed == access.update(made.id)
+    assert [(k.plan_id, k.HasField("expire_time")) for k in access.snapshot().keys] == [
+        ("big", False)]
+    usage = access.usage_of(made.id)
+    assert (usage.used, usage.remaining) == (2, 98)
+    with pytest.raises(refused) as error:
+        access.update(made.id, plan_id="none")
+    assert (error.value.code, error.value.reason) == ("FAILED_PRECONDITION", "PLAN_NOT_FOUND")
+    access.disable(made.id)
+    with pytest.raises(refused) as error:
+        access.update(made.id, display_name="c")
+    assert (error.value.code, error.value.reason) == ("FAILED_PRECONDITION", "KEY_DISABLED")
 
 
 def test_rotation_keeps_the_old_secret_as_long_as_said(access):

@@ -144,6 +144,29 @@ static void change_is_conditional(void **state)
     assert_int_equal(ACCESS(suite, change_key, &old), CODE_NOT_FOUND);
 }
 
+static void change_replaces_what_may_change(void **state)
+{
+    struct access_suite *suite = *state;
+    struct access_key got;
+    access_suite_plan(suite, "p", 0);
+    access_suite_plan(suite, "q", 5);
+    struct access_key key = access_suite_made(suite, "k");
+    key.name = STR("another name");
+    key.plan_id = STR("q");
+    key.expire_us = 1234;
+    key.is_public = true; /* stays as it was made */
+    assert_int_equal(ACCESS(suite, change_key, &key), CODE_OK);
+    assert_int_equal(ACCESS(suite, get_key, key.id, &suite->arena, &got), CODE_OK);
+    assert_true(str_eq(got.name, key.name) && str_eq(got.plan_id, STR("q")));
+    assert_int_equal(got.expire_us, 1234);
+    assert_false(got.is_public);
+    uint64_t version = access_suite_version(suite);
+    got.plan_id = STR("r");
+    assert_int_equal(ACCESS(suite, change_key, &got), CODE_FAILED_PRECONDITION);
+    assert_reason(suite, REASON_PLAN_NOT_FOUND);
+    assert_int_equal(access_suite_version(suite), version);
+}
+
 static void keys_that_are_not_disabled_are_bounded(void **state)
 {
     struct access_suite *suite = *state;
@@ -301,6 +324,7 @@ int main(void)
         ACCESS_TEST(key_is_made_once_for_a_request),
         ACCESS_TEST(keys_are_listed_in_pages),
         ACCESS_TEST(change_is_conditional),
+        ACCESS_TEST(change_replaces_what_may_change),
         ACCESS_TEST(keys_that_are_not_disabled_are_bounded),
         ACCESS_TEST(every_change_is_a_new_version),
         ACCESS_TEST(quota_is_replaced_under_a_condition),
