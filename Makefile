@@ -64,9 +64,10 @@ $(GEN)/nano/%.pb.c: proto/%.proto proto/%.options
 	protoc -Iproto --nanopb_out=-q,-Iproto:$(GEN)/nano $<
 $(GEN)/omnidata.binpb: $(PROTOS:%=proto/%)
 	@mkdir -p $(GEN)
-	protoc -Iproto --include_imports --descriptor_set_out=$@ $(PROTOS)
+	protoc -Iproto --include_imports --include_source_info --descriptor_set_out=$@ $(PROTOS)
+# The checksum tells a compiler cache that the included bytes have changed.
 $(GEN)/descriptor_set.s: $(GEN)/omnidata.binpb
-	printf '.section .note.GNU-stack,"",%%progbits\n.section .rodata\n.global pb_builtin_set, pb_builtin_set_end\n.balign 16\npb_builtin_set: .incbin "%s"\npb_builtin_set_end: .byte 0\n' $< > $@
+	printf '# %s\n.section .note.GNU-stack,"",%%progbits\n.section .rodata\n.global pb_builtin_set, pb_builtin_set_end\n.balign 16\npb_builtin_set: .incbin "%s"\npb_builtin_set_end: .byte 0\n' "$$(cksum < $<)" $< > $@
 $(GEN_STAMP): $(GEN_C)
 	@touch $@
 

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "gateway/access.h"
+#include "gateway/document.h"
 #include "gateway/origin.h"
 #include "gateway/static.h"
 
@@ -23,7 +24,7 @@ struct stage {
  * is the order in which refusals win:
  *   identify, cors   refuse nobody. A preflight is answered here: it carries no key by design, and
  *                    costs no more than a refusal would
- *   probe            before all limits: a flood from the balancer's address must not make the
+ *   probe, document  before all limits: a flood from the balancer's address must not make the
  *                    orchestrator kill a process that is well
  *   address          429 per client address, before anything that costs
  *   guard, route     415, 404, 405: the same for everybody
@@ -37,8 +38,8 @@ struct stage {
  * is sent must be good all the same.
  */
 static const struct stage AT_HEADERS[] = {
-    {stage_identify}, {stage_cors}, {stage_probe},   {stage_address}, {stage_guard}, {stage_route},
-    {stage_key},      {stage_rate}, {stage_sign_in}, {stage_charge},  {stage_media},
+    {stage_identify}, {stage_cors}, {stage_probe}, {stage_document}, {stage_address}, {stage_guard},
+    {stage_route},    {stage_key},  {stage_rate},  {stage_sign_in},  {stage_charge},  {stage_media},
 };
 
 /* When the body is complete. Who has to wait for the first lease of a quota comes here once more.
@@ -193,8 +194,6 @@ static enum code add_method(struct gateway *gateway, const struct schema_method 
                             struct error *err)
 {
     struct upstream *upstream = upstreams_find(gateway->upstreams, method->service);
-    if (!upstream || method->policy.access == SCHEMA_ACCESS_INTERNAL)
-        return CODE_OK;
     struct endpoint *endpoint = arena_alloc0(&gateway->arena, sizeof *endpoint);
     const struct schema_policy *policy = &method->policy;
     endpoint->upstream = upstream;
@@ -211,14 +210,37 @@ static enum code add_method(struct gateway *gateway, const struct schema_method 
     return CODE_OK;
 }
 
+static bool is_routed(const struct gateway *gateway, const struct schema_method *method)
+{
+    return method->policy.access != SCHEMA_ACCESS_INTERNAL &&
+           upstreams_find(gateway->upstreams, method->service);
+}
+
 static enum code add_routes(struct gateway *gateway, struct error *err)
 {
-    size_t count;
+    size_t count, routed = 0;
     const struct schema_method *methods = schema_methods(gateway->schema, &count);
-    for (size_t i = 0; i < count; i++)
+    const struct schema_method **list = arena_alloc(&gateway->arena, (count + 1) * sizeof *list);
+    for (size_t i = 0; i < count; i++) {
+        if (!is_routed(gateway, &methods[i]))
+            continue;
+        list[routed++] = &methods[i];
         if (add_method(gateway, &methods[i], err) != CODE_OK)
             return err->code;
-    return CODE_OK;
+    }
+    struct comments *comments = comments_new(gateway->options.descriptor_set);
+    const struct openapi_options about = {
+        .schema = gateway->schema,
+        .comments = comments,
+        .methods = list,
+        .method_count = routed,
+        .title = gateway->options.api_title,
+        .secured = gateway->options.access == GATEWAY_ACCESS_POLICY,
+        .ignore_unknown = gateway->options.ignore_unknown,
+    };
+    enum code code = document_new(&about, &gateway->document, err);
+    comments_free(comments);
+    return code;
 }
 
 static enum code listen_on(struct gateway *gateway, struct error *err)
@@ -261,6 +283,7 @@ static void release(struct gateway *gateway)
     stream_table_free(gateway->streams);
     static_free(gateway->files);
     sign_in_free(gateway->sign_in);
+    document_free(gateway->document);
     route_table_free(gateway->routes);
     schema_free(gateway->schema);
     arena_clear(&gateway->arena);

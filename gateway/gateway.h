@@ -43,6 +43,7 @@ struct gateway_options {
     const char *page_config;   /* the file at /config.json; "": none of its own */
     struct str page_origins;   /* origin,…: where pages may send requests to */
     struct str descriptor_set; /* an encoded FileDescriptorSet */
+    struct str api_title;      /* of /openapi.json */
     enum status_shape shape;
     struct sign_in_options sign_in; /* no issuers: nobody can sign in */
     struct rpc_identity *identity;  /* who we are to the upstreams; NULL: nobody. Outlives us */

@@ -5,7 +5,7 @@ $(NASTY): tests/gateway/nasty.proto $(PROTOS:%=proto/%)
 	@mkdir -p $(GEN)
 	protoc -Iproto -Itests/gateway --include_imports --descriptor_set_out=$@ nasty.proto
 $(GEN)/nasty_set.s: $(NASTY)
-	printf '.section .note.GNU-stack,"",%%progbits\n.section .rodata\n.global nasty_set, nasty_set_end\n.balign 16\nnasty_set: .incbin "%s"\nnasty_set_end: .byte 0\n' $< > $@
+	printf '# %s\n.section .note.GNU-stack,"",%%progbits\n.section .rodata\n.global nasty_set, nasty_set_end\n.balign 16\nnasty_set: .incbin "%s"\nnasty_set_end: .byte 0\n' "$$(cksum < $<)" $< > $@
 $(OUT)/obj/gen/nasty_set.o: $(GEN)/nasty_set.s
 	@mkdir -p $(@D)
 	$(CC) -c $< -o $@

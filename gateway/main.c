@@ -18,7 +18,7 @@
 struct settings {
     const char *tls_cert, *tls_key, *tls_client_ca, *tls_client_auth;
     bool http2, require_if_match;
-    const char *listen, *upstreams, *frontend_dir, *cors_origins, *descriptor_set;
+    const char *listen, *upstreams, *frontend_dir, *cors_origins, *descriptor_set, *api_title;
     const char *page_config, *page_origins;
     struct rpc_identity_options identity;
     const char *issuers, *issuer_ca_file;
@@ -89,6 +89,8 @@ static const struct config_item ITEMS[] = {
      "origins whose pages may call, comma-separated, or *; empty: none"},
     {"descriptor-set", CONFIG_TEXT, AT(descriptor_set), "", 0, 0, 0,
      "file with a FileDescriptorSet to serve instead of the built-in one"},
+    {"api-title", CONFIG_TEXT, AT(api_title), "OmniData", 0, 0, 0,
+     "title of the API's description at /openapi.json"},
     {"threads", CONFIG_INT, AT(threads), "1", "1", "64", 0, "event loops"},
     {"deadline", CONFIG_DURATION, AT(deadline), "10s", "1ms", "10m", 0, "of a call"},
     {"stream-deadline", CONFIG_DURATION, AT(stream_deadline), "1h", "1s", "7d", 0,
@@ -196,6 +198,7 @@ static struct gateway_options options_of(const struct settings *s)
         .heartbeat_ms = s->heartbeat,
         .health_poll_ms = s->health_poll,
         .upstreams = str_of(s->upstreams),
+        .api_title = str_of(s->api_title),
         .cors_origins = str_of(s->cors_origins),
         .frontend_dir = s->frontend_dir,
         .page_config = s->page_config,

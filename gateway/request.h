@@ -41,6 +41,7 @@ struct gateway {
     struct sign_in *sign_in;    /* NULL: nobody can sign in */
     struct http_server *server;
     struct stream_table *streams;
+    struct document *document; /* /openapi.json */
     struct access *access;
     atomic_bool draining;
 };
@@ -83,14 +84,15 @@ struct request {
 
 enum stage_result stage_identify(struct request *request); /* request id, trace */
 enum stage_result stage_cors(struct request *request);
-enum stage_result stage_probe(struct request *request);   /* /healthz, /readyz */
-enum stage_result stage_address(struct request *request); /* whose it is, and how often */
-enum stage_result stage_guard(struct request *request);   /* what no route would take */
-enum stage_result stage_route(struct request *request);   /* API or static file */
-enum stage_result stage_key(struct request *request);     /* the API key */
-enum stage_result stage_rate(struct request *request);    /* its plan's rate */
-enum stage_result stage_sign_in(struct request *request); /* the token, by the route's policy */
-enum stage_result stage_charge(struct request *request);  /* the rate of a user, and the quota */
+enum stage_result stage_probe(struct request *request);    /* /healthz, /readyz */
+enum stage_result stage_document(struct request *request); /* /openapi.json */
+enum stage_result stage_address(struct request *request);  /* whose it is, and how often */
+enum stage_result stage_guard(struct request *request);    /* what no route would take */
+enum stage_result stage_route(struct request *request);    /* API or static file */
+enum stage_result stage_key(struct request *request);      /* the API key */
+enum stage_result stage_rate(struct request *request);     /* its plan's rate */
+enum stage_result stage_sign_in(struct request *request);  /* the token, by the route's policy */
+enum stage_result stage_charge(struct request *request);   /* the rate of a user, and the quota */
 enum stage_result stage_media(struct request *request); /* may there be a body, and of this type? */
 enum stage_result stage_settle(struct request *request); /* waits for a quota's first lease */
 enum stage_result stage_decode(struct request *request); /* JSON, path, query, headers → wire */
