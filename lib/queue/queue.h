@@ -57,7 +57,7 @@ struct queue_vtable {
     /* Deletes; a stale handle is not an error and deletes nothing. */
     enum code (*remove)(struct queue *queue, const struct str *handles, size_t count,
                         struct error *err);
-    /* Wakes receivers that wait, for shutdown. */
+    /* Wakes receivers that wait, for shutdown: nobody should wait for messages any more. */
     void (*wake)(struct queue *queue);
     enum code (*stats)(struct queue *queue, struct queue_stats *stats, struct error *err);
     void (*free)(struct queue *queue);

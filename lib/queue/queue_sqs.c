@@ -108,8 +108,7 @@ static enum code receive_directly(struct queue_sqs *q, size_t max, int64_t lease
 static void wait_for_some(struct queue_sqs *q, int64_t wait_ms)
 {
     struct timespec until = time_of(sqs_now_ms() + wait_ms);
-    uint64_t wakes = q->wakes;
-    while (!q->first && q->wakes == wakes && !q->stopping) {
+    while (!q->first && !q->ended) {
         sqs_buffer_poll(q);
         if (pthread_cond_timedwait(&q->changed, &q->lock, &until) != 0)
             break;
@@ -185,10 +184,10 @@ static void queue_wake(struct queue *queue)
 {
     struct queue_sqs *q = of(queue);
     pthread_mutex_lock(&q->lock);
-    q->wakes++;
-    q->wanted_until_ms = 0;
+    q->ended = true;
     pthread_cond_broadcast(&q->changed);
     pthread_mutex_unlock(&q->lock);
+    aws_client_close(q->poll_client);
 }
 
 static enum code queue_stats(struct queue *queue, struct queue_stats *stats, struct error *err)
@@ -227,7 +226,7 @@ static void queue_free_sqs(struct queue *queue)
 {
     struct queue_sqs *q = of(queue);
     pthread_mutex_lock(&q->lock);
-    q->stopping = true;
+    q->ended = q->stopping = true;
     pthread_cond_broadcast(&q->changed);
     pthread_mutex_unlock(&q->lock);
     if (q->poll_client)

@@ -69,7 +69,7 @@ static void on_received(void *argument, const struct sqs_message *messages, size
 static bool may_poll(const struct queue_sqs *q)
 {
     int64_t now = sqs_now_ms();
-    return !q->stopping && !q->slow && q->polls < q->polls_wanted && now < q->wanted_until_ms &&
+    return !q->ended && !q->slow && q->polls < q->polls_wanted && now < q->wanted_until_ms &&
            now >= q->paused_until_ms && q->count + (q->polls + 1) * SQS_BATCH_MAX <= BUFFER_MAX;
 }
 
@@ -104,7 +104,7 @@ static void on_received(void *argument, const struct sqs_message *messages, size
     pthread_mutex_lock(&q->lock);
     q->polls--;
     if (err) {
-        if (!q->stopping)
+        if (!q->ended)
             log_warn("sqs_poll_failed", LOG_ERR(err));
         q->paused_until_ms = sqs_now_ms() + PAUSE_MS;
     }

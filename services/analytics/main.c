@@ -6,11 +6,13 @@
 #include "analytics/consumer_run.h"
 #include "analytics/ledger_sqlite.h"
 #include "analytics/service.h"
+#include "aws/setting.h"
 #include "base/config.h"
 #include "base/log.h"
 #include "base/program.h"
 #include "pb/proto.h"
 #include "queue/queue_sqlite.h"
+#include "queue/queue_sqs.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -37,7 +39,7 @@ static const struct config_item ITEMS[] = {
     SETTING("data-dir", CONFIG_TEXT, data_dir, "./data/analytics", NULL, NULL, NULL,
             "where the databases, the archive and the spool are"),
     SETTING("queue", CONFIG_TEXT, queue, "sqlite:", NULL, NULL, NULL,
-            "sqlite:PATH, or sqlite: for queue.db in data-dir"),
+            "sqlite:PATH, sqlite: for queue.db in data-dir, or sqs://QUEUE"),
     SETTING("queue-bytes", CONFIG_SIZE, queue_bytes, "10GiB", "1MiB", NULL, NULL,
             "batches that may wait; beyond, RecordEvents is refused"),
     SETTING("ledger", CONFIG_TEXT, ledger, "sqlite:", NULL, NULL, NULL,
@@ -84,6 +86,7 @@ static const struct config_program PROGRAM = {
 struct program {
     struct settings settings;
     struct rpc_identity *identity;
+    struct aws *aws; /* NULL unless a setting names something of AWS */
     struct queue *queue;
     struct ledger *ledger;
     struct archive *archive;
@@ -103,16 +106,43 @@ static enum code open_identity(struct program *program, struct error *err)
     return rpc_identity_check_listen(program->identity, program->settings.listen, "--listen", err);
 }
 
-static enum code open_backends(struct program *program, struct error *err)
+static enum code open_sqs(struct program *program, struct error *err)
+{
+    struct queue_sqs_options options = {0};
+    struct aws_location location;
+    const struct aws_setting setting = {"queue", program->settings.queue, "sqs", NULL, 0};
+    struct arena arena = {0};
+    enum code code =
+        aws_setting_open(&setting, PROGRAM.name, &arena, &program->aws, &location, err);
+    options.aws = program->aws;
+    options.location = &location;
+    if (code == CODE_OK && queue_sqs_open(&options, &program->queue, err) != CODE_OK)
+        code = error_prefix(err, "--queue");
+    arena_clear(&arena);
+    return code;
+}
+
+static enum code open_queue(struct program *program, struct error *err)
 {
     const struct settings *s = &program->settings;
     char path[PROGRAM_PATH_BYTES];
+    if (aws_setting_is(s->queue, "sqs"))
+        return open_sqs(program, err);
     if (program_backend_path("queue", s->queue, "sqlite:", s->data_dir, "queue.db", path, err) !=
         CODE_OK)
         return err->code;
     if (queue_sqlite_open(path, (uint64_t)s->queue_bytes, clock_real(), &program->queue, err) !=
         CODE_OK)
         return error_prefix(err, "--queue");
+    return CODE_OK;
+}
+
+static enum code open_backends(struct program *program, struct error *err)
+{
+    const struct settings *s = &program->settings;
+    char path[PROGRAM_PATH_BYTES];
+    if (open_queue(program, err) != CODE_OK)
+        return err->code;
     if (program_backend_path("ledger", s->ledger, "sqlite:", s->data_dir, "ledger.db", path, err) !=
         CODE_OK)
         return err->code;
@@ -205,6 +235,7 @@ static void stop(struct program *program)
     archive_free(program->archive);
     ledger_free(program->ledger);
     queue_free(program->queue);
+    aws_free(program->aws);
     rpc_identity_free(program->identity);
     if (program->server)
         log_info("stopped", LOG_B("clean", clean));

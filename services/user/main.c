@@ -2,6 +2,7 @@
  * omni-user: settings, the choice of backends, start, drain. Exit 0 after SIGTERM or SIGINT, 2 when
  * it cannot start, with the reason on standard error.
  */
+#include "aws/setting.h"
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/log.h"
@@ -13,6 +14,7 @@
 #include "user/emitter.h"
 #include "user/page_token.h"
 #include "user/relay.h"
+#include "user/relay_sqs.h"
 #include "user/service.h"
 #include "user/store_sqlite.h"
 
@@ -49,7 +51,7 @@ static const struct config_item ITEMS[] = {
     SETTING("quota-lease", CONFIG_DURATION, quota_lease_ms, "1m", "1s", "1h", NULL,
             "how long a gateway may spend a part of a quota that it was given"),
     SETTING("events", CONFIG_TEXT, events, "grpc://127.0.0.1:50052", NULL, NULL, NULL,
-            "where events go: grpc://HOST:PORT, or none: to keep them in the outbox"),
+            "where events go: grpc://HOST:PORT, sqs://QUEUE, or none: to keep them in the outbox"),
     RPC_IDENTITY_SETTINGS(struct settings, identity),
     SETTING(
         "access", CONFIG_CHOICE, access, "policy", NULL, NULL, "policy|open",
@@ -80,6 +82,7 @@ static const struct config_program PROGRAM = {"omni-user", "the user directory, 
 struct program {
     struct settings settings;
     struct rpc_identity *identity;
+    struct aws *aws; /* NULL unless a setting names something of AWS */
     struct store *store;
     struct access_store *access_store;
     struct page_tokens *tokens;
@@ -124,7 +127,7 @@ static enum code open_identity(struct program *program, struct error *err)
 {
     struct rpc_identity_options options = program->settings.identity;
     options.name = "user";
-    options.calls = !str_eq(str_of(program->settings.events), STR("none:"));
+    options.calls = str_starts(str_of(program->settings.events), STR("grpc://"));
     if (rpc_identity_open(&options, &program->identity, err) != CODE_OK)
         return err->code;
     return rpc_identity_check_listen(program->identity, program->settings.listen, "--listen", err);
@@ -150,19 +153,45 @@ static enum code start_access(struct program *program, struct error *err)
     return CODE_OK;
 }
 
-static enum code start_relay(struct program *program, struct error *err)
+static bool sends_by_grpc(const struct program *program)
 {
     struct str events = str_of(program->settings.events);
-    if (str_eq(events, STR("none:")))
-        return CODE_OK;
-    if (!str_starts(events, STR("grpc://")) || events.len == 7)
-        return error_set(
-            err, CODE_INVALID_ARGUMENT, NULL,
-            "--events: \"%s\" is not grpc://HOST:PORT or none:", program->settings.events);
+    return str_starts(events, STR("grpc://")) && events.len > 7;
+}
+
+static enum code open_sqs_sender(struct program *program, struct error *err)
+{
+    struct aws_location location;
+    const struct aws_setting setting = {"events", program->settings.events, "sqs", NULL, 0};
+    struct arena arena = {0};
+    enum code code =
+        aws_setting_open(&setting, PROGRAM.name, &arena, &program->aws, &location, err);
+    if (code == CODE_OK &&
+        relay_sender_sqs(program->aws, &location, &program->sender, err) != CODE_OK)
+        code = error_prefix(err, "--events");
+    arena_clear(&arena);
+    return code;
+}
+
+static enum code open_grpc_sender(struct program *program, struct error *err)
+{
     const char *target = program->settings.events + 7;
     if (rpc_identity_check_target(program->identity, target, "--events", err) != CODE_OK)
         return err->code;
     program->sender = relay_sender_grpc(target, program->identity);
+    return CODE_OK;
+}
+
+static enum code start_relay(struct program *program, struct error *err)
+{
+    const char *events = program->settings.events;
+    if (str_eq(str_of(events), STR("none:")))
+        return CODE_OK;
+    if (!sends_by_grpc(program) && !aws_setting_is(events, "sqs"))
+        return error_set(err, CODE_INVALID_ARGUMENT, NULL,
+                         "--events: \"%s\" is not grpc://HOST:PORT, sqs://QUEUE or none:", events);
+    if ((sends_by_grpc(program) ? open_grpc_sender : open_sqs_sender)(program, err) != CODE_OK)
+        return err->code;
     program->relay = relay_new(&(struct relay_options){
         .store = program->store,
         .sender = program->sender,
@@ -235,6 +264,7 @@ static void stop(struct program *program)
     access_store_free(program->access_store);
     page_tokens_free(program->tokens);
     store_free(program->store);
+    aws_free(program->aws);
     rpc_identity_free(program->identity);
     if (program->server)
         log_info("stopped", LOG_B("clean", clean));

@@ -24,27 +24,6 @@ struct relay {
     pthread_t thread;
 };
 
-static void add_varint(struct buf *out, size_t value)
-{
-    for (; value >= 0x80; value >>= 7)
-        buf_add_char(out, (char)(value | 0x80));
-    buf_add_char(out, (char)value);
-}
-
-/* RecordEventsRequest has the batches as field 1; a batch goes out as it was sealed. */
-static struct str encode_request(const struct store_batch *batches, size_t count,
-                                 struct arena *arena)
-{
-    struct buf request;
-    buf_init_arena(&request, arena, REQUEST_BYTES_MAX + 64 * 1024);
-    for (size_t i = 0; i < count; i++) {
-        buf_add_char(&request, 1 << 3 | 2);
-        add_varint(&request, batches[i].body.len);
-        buf_add(&request, batches[i].body);
-    }
-    return buf_str(&request);
-}
-
 /* Full jitter: anything up to the doubled span, so that relays do not come in step. */
 static int64_t backoff(struct relay *relay, const struct error *err)
 {
@@ -80,14 +59,26 @@ static int64_t refused(struct relay *relay, const struct store_batch *batches, s
     return 0;
 }
 
-static int64_t taken(struct relay *relay, const struct store_batch *batches, size_t count)
+/* Forgets those that are durable on the other side. */
+static enum code forget(struct relay *relay, const struct store_batch *batches, size_t count,
+                        const bool *taken, struct error *err)
 {
     struct store *store = relay->options.store;
-    struct error err = {0};
     struct id ids[BATCHES_MAX];
+    size_t forgotten = 0;
     for (size_t i = 0; i < count; i++)
-        ids[i] = batches[i].id;
-    if (store->vtable->outbox_forget(store, ids, count, &err) != CODE_OK) {
+        if (taken[i])
+            ids[forgotten++] = batches[i].id;
+    return forgotten ? store->vtable->outbox_forget(store, ids, forgotten, err) : CODE_OK;
+}
+
+static int64_t all_taken(struct relay *relay, const struct store_batch *batches, size_t count,
+                         bool *taken)
+{
+    struct error err = {0};
+    for (size_t i = 0; i < count; i++)
+        taken[i] = true;
+    if (forget(relay, batches, count, taken, &err) != CODE_OK) {
         /* They are sent again then; the other side knows them by their ids. */
         log_error("forget_failed", LOG_ERR(&err));
         return backoff(relay, &err);
@@ -104,7 +95,8 @@ int64_t relay_step(struct relay *relay)
     struct store *store = relay->options.store;
     struct relay_sender *sender = relay->options.sender;
     struct store_batch batches[BATCHES_MAX];
-    struct error err = {0};
+    struct error err = {0}, ignored;
+    bool taken[BATCHES_MAX] = {false};
     size_t count = 0;
     arena_reset(&relay->arena);
     if (store->vtable->outbox_oldest(store, relay->singles ? 1 : BATCHES_MAX, REQUEST_BYTES_MAX,
@@ -114,10 +106,11 @@ int64_t relay_step(struct relay *relay)
     }
     if (!count)
         return -1;
-    struct str request = encode_request(batches, count, &relay->arena);
-    enum code code = sender->send(sender, request, relay->options.call_ms, &err);
+    enum code code = sender->send(sender, batches, count, relay->options.call_ms, taken, &err);
     if (code == CODE_OK)
-        return taken(relay, batches, count);
+        return all_taken(relay, batches, count, taken);
+    /* One that cannot be forgotten now is sent again: the other side knows it by its id. */
+    (void)!forget(relay, batches, count, taken, &ignored);
     if (code == CODE_INVALID_ARGUMENT)
         return refused(relay, batches, count, &err);
     if (!relay->failures)

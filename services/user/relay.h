@@ -11,11 +11,12 @@
 #include "base/error.h"
 #include "user/store.h"
 
-/* Who carries: gRPC in the program, a fake in tests. */
+/* Who carries: gRPC or SQS in the program, a fake in tests. */
 struct relay_sender {
-    /* An encoded RecordEventsRequest. OK when all of it is durable on the other side. */
-    enum code (*send)(struct relay_sender *sender, struct str request, int64_t deadline_ms,
-                      struct error *err);
+    /* OK when all batches are durable on the other side. After an error taken[i], false at first,
+     * may tell which of them are so all the same. */
+    enum code (*send)(struct relay_sender *sender, const struct store_batch *batches, size_t count,
+                      int64_t deadline_ms, bool *taken, struct error *err);
     void (*free)(struct relay_sender *sender); /* may be NULL */
 };
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -59,6 +60,34 @@ def proxy(session_proxy):
     """The way to AWS, without faults at first."""
     session_proxy.clear()
     return session_proxy
+
+
+class Sqs:
+    """A look at the queues, past the proxy and the programs."""
+
+    def __init__(self, port):
+        self._http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20)
+
+    def call(self, operation, **body):
+        answer = self._http.post("/", json=body, headers={
+            "X-Amz-Target": f"AmazonSQS.{operation}", "Content-Type": "application/x-amz-json-1.0",
+            "Authorization": "AWS4-HMAC-SHA256 Credential=x/20260101/eu-central-1/sqs/aws4_request"})
+        assert answer.status_code == 200, answer.text
+        return answer.json() if answer.content else {}
+
+    def create(self, name, **attributes):
+        return self.call("CreateQueue", QueueName=name, Attributes=attributes)["QueueUrl"]
+
+    def counts(self, url):
+        """(visible, in flight)"""
+        found = self.call("GetQueueAttributes", QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        return (int(found["ApproximateNumberOfMessages"]),
+                int(found["ApproximateNumberOfMessagesNotVisible"]))
+
+
+@pytest.fixture(scope="session")
+def sqs(moto):
+    return Sqs(moto)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ It also hands out credentials with a token (GET /credentials), which expire_toke
 """
 import http.client
 import json
+import select
 import socket
 import threading
 import time
@@ -58,7 +59,6 @@ class Proxy:
         self._expired = set()
         self.hang_until = threading.Event()
         # moto changes its tables in several steps: one request at a time, as AWS would have it.
-        # Long polls only look, and would stop everybody else.
         self.turns = {name: threading.Lock() for name in ("sqs", "dynamodb", "s3", "sns", "sts")}
         proxy = self
 
@@ -247,7 +247,10 @@ class Handler(BaseHTTPRequestHandler):
         held_back = None
         if fault in ("part_fails", "part_missing", "refuse_entry"):
             body, held_back = self.take_entries(fault, body)
-        status, headers, answer = self.forward(service, operation, body)
+        if held_back and body is None:
+            status, headers, answer = 200, [], b"{}"
+        else:
+            status, headers, answer = self.forward(service, operation, body)
         if fault == "twice":
             self.forward(service, operation, body)
         self.owner.note(service, operation, status, fault)
@@ -268,7 +271,8 @@ class Handler(BaseHTTPRequestHandler):
         entries = request["Entries"]
         held_back = entries[:1] if fault == "refuse_entry" else entries[1::2]
         request["Entries"] = [entry for entry in entries if entry not in held_back]
-        return json.dumps(request).encode(), [entry["Id"] for entry in held_back]
+        left = json.dumps(request).encode() if request["Entries"] else None
+        return left, [entry["Id"] for entry in held_back]
 
     @staticmethod
     def add_failed(fault, answer, ids):
@@ -283,10 +287,30 @@ class Handler(BaseHTTPRequestHandler):
     # --- both ends ---
 
     def forward(self, service, operation, body):
-        if operation == "ReceiveMessage" or service not in self.owner.turns:
+        if operation == "ReceiveMessage":
+            return self.poll(body)
+        if service not in self.owner.turns:
             return self.pass_on(body)
         with self.owner.turns[service]:
             return self.pass_on(body)
+
+    def poll(self, body):
+        """A long poll that nobody waits for any more takes no messages."""
+        request = json.loads(body)
+        until = time.monotonic() + request.pop("WaitTimeSeconds", 0)
+        body = json.dumps({**request, "WaitTimeSeconds": 0}).encode()
+        while True:
+            if self.client_is_gone():
+                raise ConnectionResetError
+            with self.owner.turns["sqs"]:
+                status, headers, answer = self.pass_on(body)
+            if status != 200 or b"ReceiptHandle" in answer or time.monotonic() >= until:
+                return status, headers, answer
+            time.sleep(0.05)
+
+    def client_is_gone(self):
+        readable, _, _ = select.select([self.connection], [], [], 0)
+        return bool(readable) and not self.connection.recv(1, socket.MSG_PEEK)
 
     def pass_on(self, body):
         headers = {name: value for name, value in self.headers.items()

@@ -18,6 +18,7 @@ class Stack:
         self._clients = []
         # Per program: settings that a test adds or changes before start().
         self.settings = {"user": {}, "analytics": {"segment-age": "1s"}, "gateway": {}}
+        self.env = {}  # of all of them
 
     def start(self):
         self.start_analytics()
@@ -28,7 +29,8 @@ class Stack:
     def _launch(self, name, **defaults):
         settings = {"listen": f"127.0.0.1:{self._ports.get(name, 0)}", "grace": "5s",
                     **{k.replace("_", "-"): v for k, v in defaults.items()}, **self.settings[name]}
-        program = self._start(f"omni-{name}", *(f"--{k}={v}" for k, v in settings.items()))
+        program = self._start(f"omni-{name}", *(f"--{k}={v}" for k, v in settings.items()),
+                              env=self.env)
         self._ports[name] = program.port
         return program
 

@@ -8,7 +8,7 @@
 #include "user/emitter.h"
 #include "user/relay.h"
 
-#include "omnidata/analytics/v1/analytics.pb-c.h"
+#include "omnidata/event/v1/event.pb-c.h"
 
 enum { CALLS_MAX = 64, SEEN_MAX = 64 };
 
@@ -25,7 +25,8 @@ struct fake_sender {
         uint64_t digest;
     } seen[SEEN_MAX];
     size_t seen_count, taken;
-    bool changed; /* a batch came with other bytes than before */
+    bool changed;            /* a batch came with other bytes than before */
+    bool takes_every_second; /* when it fails */
 };
 
 static uint64_t digest(const ProtobufCMessage *message)
@@ -51,24 +52,28 @@ static void remember(struct fake_sender *fake, const Omnidata__Event__V1__EventB
     fake->seen[fake->seen_count++].digest = sum;
 }
 
-static enum code fake_send(struct relay_sender *base, struct str request, int64_t deadline_ms,
-                           struct error *err)
+static enum code fake_send(struct relay_sender *base, const struct store_batch *batches,
+                           size_t count, int64_t deadline_ms, bool *taken, struct error *err)
 {
     struct fake_sender *fake = (struct fake_sender *)base;
     struct arena arena = {0};
+    char id[ID_TEXT_BYTES + 1];
     assert_true(deadline_ms > 0);
-    Omnidata__Analytics__V1__RecordEventsRequest *message =
-        proto_decode(&arena, &omnidata__analytics__v1__record_events_request__descriptor, request);
-    assert_non_null(message);
     enum code code = fake->script[fake->calls];
-    fake->batch_counts[fake->calls++] = message->n_batches;
-    for (size_t i = 0; i < message->n_batches; i++) {
-        remember(fake, message->batches[i]);
-        if (strcmp(message->batches[i]->id, fake->poison) == 0)
+    fake->batch_counts[fake->calls++] = count;
+    for (size_t i = 0; i < count; i++) {
+        Omnidata__Event__V1__EventBatch *batch =
+            proto_decode(&arena, &omnidata__event__v1__event_batch__descriptor, batches[i].body);
+        assert_non_null(batch);
+        id_format(batches[i].id, id);
+        assert_string_equal(batch->id, id);
+        remember(fake, batch);
+        if (strcmp(id, fake->poison) == 0)
             code = CODE_INVALID_ARGUMENT;
+        taken[i] = code == CODE_OK || (fake->takes_every_second && i % 2 == 1);
+        if (taken[i])
+            snprintf(fake->sent[fake->taken++], sizeof fake->sent[0], "%s", id);
     }
-    for (size_t i = 0; code == CODE_OK && i < message->n_batches; i++)
-        snprintf(fake->sent[fake->taken++], sizeof fake->sent[0], "%s", message->batches[i]->id);
     arena_clear(&arena);
     return code == CODE_OK ? code : error_set(err, code, NULL, "as told");
 }
@@ -166,6 +171,24 @@ static void nth_call_fails_and_nothing_is_lost(void **state)
         assert_int_equal(suite_stats(suite).events, 0);
         relay_free(relay, 0);
     }
+    emitter_free(emitter);
+}
+
+/* What the sender says is durable is not sent again, though the call failed. */
+static void a_part_that_was_taken_is_forgotten(void **state)
+{
+    struct suite *suite = *state;
+    struct fake_sender fake = {.script = {CODE_UNAVAILABLE}, .takes_every_second = true};
+    struct emitter *emitter = new_emitter(suite, 1 << 20, 64);
+    struct relay *relay = new_relay(suite, &fake);
+    add_batches(suite, emitter, 6);
+    assert_true(relay_step(relay) > 0);
+    assert_int_equal(suite_stats(suite).events, 3);
+    assert_int_equal(relay_step(relay), 0);
+    assert_int_equal(fake.batch_counts[1], 3);
+    assert_int_equal(fake.taken, 6);
+    assert_int_equal(suite_stats(suite).events, 0);
+    relay_free(relay, 0);
     emitter_free(emitter);
 }
 
@@ -316,6 +339,7 @@ int main(void)
         SUITE_TEST(sends_in_order_and_forgets_after_ok),
         SUITE_TEST(failures_are_retried_with_growing_waits),
         SUITE_TEST(nth_call_fails_and_nothing_is_lost),
+        SUITE_TEST(a_part_that_was_taken_is_forgotten),
         SUITE_TEST(resent_after_a_restart_byte_for_byte),
         SUITE_TEST(poison_is_set_aside_and_the_rest_goes_on),
         SUITE_TEST(reads_of_two_hours_make_two_batches),
