@@ -32,8 +32,8 @@ struct queue_sqs {
     struct leases leases;       /* of all receipts, handed out or not */
     size_t polls, polls_wanted; /* under way; side by side at most */
     int64_t lease_ms, wanted_until_ms, paused_until_ms;
-    bool slow;    /* heartbeats take longer than they may */
-    bool ended;   /* woken for shutdown: no more polls, so that none takes what is released */
+    bool slow;  /* heartbeats take longer than they may */
+    bool ended; /* woken for shutdown: no more polls, so that none takes what is released */
     bool stopping;
 };
 
