@@ -92,11 +92,12 @@ def test_internal_methods_are_no_routes(http):
 
 
 @pytest.fixture
-def limited(new_stack):
+def limited(new_stack, issuer):
     """Gateway and services ask for keys; the gateway believes what the test says of addresses."""
     stack = new_stack()
     stack.settings["user"]["access"] = "policy"
     stack.settings["gateway"].update({"access": "policy", "trusted-proxies": "127.0.0.0/8",
+                                      "issuers": issuer.setting,
                                       "state-dir": stack.directory / "gateway"})
     stack.start()
     stack.omnictl("plans", "put", "small", "--rate=100", "--burst=100", "--quota=12", "--per=day")
@@ -127,6 +128,21 @@ def test_a_client_sees_its_own_use_and_its_end(limited, wait_until, options, add
         assert int(refused.headers["retry-after"]) > 0
     found = limited.omnictl("keys", "list", "--json").stdout
     assert hashlib.sha256(secret.encode()).hexdigest() not in found and secret not in found
+
+
+def test_a_user_of_a_public_key_counts_alone(limited, issuer, wait_until):
+    secret = key_of(limited, "--public")
+
+    def used(**headers):
+        answer = httpx.get(f"{limited.url}/v1/usage", headers={"X-API-Key": secret, **headers})
+        return answer.status_code == 200 and int(answer.json()["used"])
+
+    wait_until(lambda: used(**issuer.bearer(sub="ada")), 10, "the gateway knows key and issuer")
+    assert 0 < used(**issuer.bearer(sub="bea")) <= used(**issuer.bearer(sub="ada"))
+    for _ in range(11):
+        used(**issuer.bearer(sub="ada"))
+    assert not used(**issuer.bearer(sub="ada"))  # 429
+    assert used(**issuer.bearer(sub="bea")) and used()
 
 
 def test_a_key_that_is_disabled_or_rotated_is_followed(limited, wait_until):
