@@ -295,6 +295,7 @@ static void end_drain(struct http_loop *loop)
 static void round_once(struct http_loop *loop)
 {
     struct epoll_event events[EVENTS_MAX];
+    const struct http_handler *handler = &loop->server->options.handler;
     atomic_store(&loop->asleep, true);
     int count = epoll_wait(loop->epoll_fd, events, EVENTS_MAX, wait_ms(loop));
     atomic_store(&loop->asleep, false);
@@ -302,6 +303,8 @@ static void round_once(struct http_loop *loop)
     for (int i = 0; i < count; i++)
         note_event(loop, &events[i]);
     run_work(loop);
+    if (handler->gathered)
+        handler->gathered(handler->context);
     take_answers(loop);
     run_flush(loop);
     resume_accept(loop);

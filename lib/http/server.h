@@ -46,15 +46,15 @@ struct http_handler {
      */
     size_t (*error_headers)(void *context, struct http_exchange *exchange,
                             struct http_header *headers, size_t room);
-    /*
-     * The end of every exchange, once, in the loop's thread: after the last byte of the answer was
+    /* The end of every exchange, once, in the loop's thread: after the last byte of the answer was
      * handed to the kernel, or, when the connection was lost, after the exchange was answered all
      * the same. The engine's own answers too: then the user pointer may be NULL, and the request's
      * method and target are empty when they could not be read. Only an exchange that is still not
-     * answered when http_server_drain has returned false ends without it.
-     */
+     * answered when http_server_drain has returned false ends without it. */
     void (*finished)(void *context, struct http_exchange *exchange, int status, uint64_t body_bytes,
                      bool aborted);
+    /* In a loop's thread, when all requests that were there have been handed on. NULL: nothing. */
+    void (*gathered)(void *context);
 };
 
 struct http_server_options {

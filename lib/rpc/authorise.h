@@ -1,6 +1,6 @@
 /* Who makes a call of a server, and may he: identity.h and guard.h, asked for a call. */
 #pragma once
-#include "rpc/server_core.h"
+#include "rpc/server_call.h"
 
 /* Reads the methods' policies from the descriptor set. */
 void server_read_policies(struct rpc_server *server, struct str descriptor_set);

@@ -1,6 +1,7 @@
 /* What a handler may ask of its call. */
 #include "base/clock.h"
-#include "rpc/server_core.h"
+#include "base/log.h"
+#include "rpc/server_call.h"
 
 #include <grpc/support/alloc.h>
 
@@ -66,6 +67,11 @@ struct str rpc_call_peer(const struct rpc_call *call)
 
 void rpc_call_add_trailer(struct rpc_call *call, struct str key, struct str value)
 {
+    if (!rpc_metadata_is_legal(key,
+                               value)) { /* it would cost the whole reply: a handler's mistake */
+        log_error("rpc.trailer", LOG_S("key", key), LOG_C("error", "cannot be sent"));
+        return;
+    }
     struct call_trailer *trailer = arena_alloc(&call->own, sizeof *trailer);
     trailer->key = arena_str(&call->own, key);
     trailer->value = arena_str(&call->own, value);

@@ -13,9 +13,10 @@
 #include <stdint.h>
 
 enum {
-    CALLSTREAM_CALLS_MAX = 4096,  /* in a message; as many cancelled ids */
-    CALLSTREAM_METADATA_MAX = 32, /* of a call */
-    CALLSTREAM_MESSAGE_BYTES_MAX = 4 << 20,
+    CALLSTREAM_CALLS_MAX = 4096,       /* in a message; as many cancelled ids */
+    CALLSTREAM_METADATA_MAX = 32,      /* of a call */
+    CALLSTREAM_ANSWER_BYTES = 4 << 20, /* the largest message, unless the client says otherwise */
+    CALLSTREAM_MESSAGE_BYTES_MAX = 64 << 20, /* that it may say */
 };
 
 #define CALLSTREAM_METHOD STR("/omnidata.rpc.v1.CallStreamService/Exchange")

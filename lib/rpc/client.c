@@ -9,7 +9,7 @@
 
 #include "base/alloc.h"
 #include "grpc/health/v1/health.pb-c.h"
-#include "rpc/client_core.h"
+#include "rpc/client_lanes.h"
 #include "rpc/identity_core.h"
 #include "rpc/status_details.h"
 
@@ -76,6 +76,11 @@ struct rpc_client *rpc_client_new(const struct rpc_client_options *options)
     client->token = identity_token_for(options->identity, options->target);
     client->channel = create_channel(options);
     rpc_queue_init(&client->queue);
+    if (options->call_streams > 0) {
+        client->lanes = lanes_new(client, options->call_streams, options->message_bytes_max);
+        client->queue.tick = lanes_tick;
+        client->queue.tick_argument = client->lanes;
+    }
     rpc_queue_start(&client->queue, "rpc-client");
     return client;
 }
@@ -84,6 +89,8 @@ void rpc_client_free(struct rpc_client *client)
 {
     if (!client)
         return;
+    if (client->lanes)
+        lanes_close(client->lanes);
     pthread_mutex_lock(&client->lock);
     client->closing = true;
     for (struct client_call *call = client->calls; call; call = call->next)
@@ -91,8 +98,11 @@ void rpc_client_free(struct rpc_client *client)
     while (client->calls)
         pthread_cond_wait(&client->empty, &client->lock);
     pthread_mutex_unlock(&client->lock);
+    if (client->lanes)
+        lanes_wait(client->lanes);
     grpc_channel_destroy(client->channel);
     rpc_queue_stop(&client->queue);
+    lanes_free(client->lanes);
     pthread_cond_destroy(&client->empty);
     pthread_mutex_destroy(&client->lock);
     xfree(client);
@@ -112,8 +122,7 @@ static bool add_metadata(struct client_call *call, struct str key, struct str va
     grpc_metadata *one = &call->metadata[call->metadata_count++];
     one->key = rpc_slice_copy(key);
     one->value = rpc_slice_copy(value);
-    return grpc_header_key_is_legal(one->key) &&
-           (grpc_is_binary_header(one->key) || grpc_header_nonbin_value_is_legal(one->value));
+    return rpc_metadata_is_legal(key, value);
 }
 
 static bool copy_metadata(struct client_call *call, const struct rpc_call_options *options)
@@ -130,7 +139,7 @@ static bool copy_metadata(struct client_call *call, const struct rpc_call_option
     return legal;
 }
 
-static bool stay_unstarted(struct client_call *call, grpc_status_code status, const char *text)
+bool client_call_refuse(struct client_call *call, grpc_status_code status, const char *text)
 {
     call->status = status;
     call->status_text = grpc_slice_from_static_string(text);
@@ -159,10 +168,11 @@ bool client_call_open(struct client_call *call, struct rpc_client *client,
     client->calls = call;
     pthread_mutex_unlock(&client->lock);
     if (closing)
-        return stay_unstarted(call, GRPC_STATUS_CANCELLED, "the client is being closed");
+        return client_call_refuse(call, GRPC_STATUS_CANCELLED, "the client is being closed");
     if (!legal)
-        return stay_unstarted(call, GRPC_STATUS_INVALID_ARGUMENT,
-                              "the call's metadata has a key or value that gRPC does not carry");
+        return client_call_refuse(
+            call, GRPC_STATUS_INVALID_ARGUMENT,
+            "the call's metadata has a key or value that gRPC does not carry");
     return true;
 }
 
@@ -245,7 +255,9 @@ struct rpc_result client_call_result(const struct client_call *call)
     return (struct rpc_result){
         .code = code >= CODE_OK && code <= CODE_UNAUTHENTICATED ? (enum code)code : CODE_UNKNOWN,
         .message = rpc_slice_str(&call->status_text),
-        .details = rpc_metadata_find(&call->trailing, STR("grpc-status-details-bin")),
+        .details = call->refusal.len
+                       ? call->refusal
+                       : rpc_metadata_find(&call->trailing, STR("grpc-status-details-bin")),
     };
 }
 

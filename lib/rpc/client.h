@@ -26,7 +26,13 @@ struct rpc_client_options {
     struct rpc_identity *identity;   /* by which we prove who we are, and whom we talk to; must
                                         outlive the client. NULL: nobody, in plaintext */
     const char *peer; /* whose certificate the server must show; NULL: any that is listed */
+    /* Call streams that are kept open for the calls of rpc_client_start, 0 to RPC_CALL_STREAMS_MAX:
+     * with a server that offers them, many small calls travel in one message. 0: every call by
+     * itself. */
+    int call_streams;
 };
+
+enum { RPC_CALL_STREAMS_MAX = 16 };
 
 struct rpc_call_options {
     struct str method;   /* "/omnidata.user.v1.UserService/GetUser" */
@@ -34,6 +40,7 @@ struct rpc_call_options {
     const struct rpc_metadata *metadata;
     size_t metadata_count;
     bool wait_for_ready; /* wait for a connection instead of failing with UNAVAILABLE */
+    bool gather; /* of rpc_client_start: more may follow, rpc_client_flush comes in any case */
 };
 
 /* What a call came to. All memory is the client's, good until the callback returns (or the arena
@@ -75,12 +82,19 @@ typedef void (*rpc_done_fn)(void *argument, const struct rpc_result *result);
 struct rpc_pending;
 
 /*
- * Starts a call; the request is copied. *pending (may be NULL) is for rpc_pending_cancel and is
- * dead once `done` has begun; the caller orders the two.
+ * Starts a call, on a call stream when one is open and the request is small; the request is copied.
+ * RESOURCE_EXHAUSTED (OVERLOADED) when too many are under way there. *pending (may be NULL) is for
+ * rpc_pending_cancel and is dead once `done` has begun; the caller orders the two.
  */
 void rpc_client_start(struct rpc_client *client, const struct rpc_call_options *options,
                       struct str request, rpc_done_fn done, void *argument,
                       struct rpc_pending **pending);
+
+/* Sends what calls with `gather` have left to be sent. Any thread. */
+void rpc_client_flush(struct rpc_client *client);
+
+/* How many call streams are open now. They are opened when calls want them. Any thread. */
+int rpc_client_streams_open(struct rpc_client *client);
 
 /* `done` then comes with CANCELLED (or what had happened before). Any thread. */
 void rpc_pending_cancel(struct rpc_pending *pending);

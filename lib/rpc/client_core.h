@@ -1,6 +1,7 @@
 /*
  * The client's insides, shared by its rooms: client.c (channel, end), client_unary.c,
- * client_stream.c (asynchronous), client_blocking.c.
+ * client_lanes.c and client_lane.c (call streams), client_stream.c (asynchronous),
+ * client_blocking.c.
  *
  * What every call has is struct client_call, a member of the kind's own struct. It stands in the
  * client's list from client_call_open to client_call_close, so that freeing the client finds it.
@@ -17,14 +18,25 @@ struct client_call {
     grpc_metadata_array initial, trailing;
     grpc_status_code status;
     grpc_slice status_text;
+    struct str refusal;      /* details of a call that was not started; empty: see trailing */
     atomic_bool cancelled;   /* on our side */
     grpc_metadata *metadata; /* what is sent */
     size_t metadata_count;
 };
 
+struct lanes;
+
+/* What rpc_client_start gives out: a call of its own or, on a lane, an element of a call stream. */
+struct rpc_pending {
+    rpc_done_fn done;
+    void *argument;
+    struct lanes *lanes; /* NULL: a call of its own */
+};
+
 struct rpc_client {
     grpc_channel *channel;
-    struct str token; /* sent with every call; empty: none. The identity's */
+    struct str token;    /* sent with every call; empty: none. The identity's */
+    struct lanes *lanes; /* NULL: none are wanted */
     struct rpc_queue queue;
     pthread_mutex_t lock;
     pthread_cond_t empty;
@@ -38,6 +50,9 @@ struct rpc_client {
  */
 bool client_call_open(struct client_call *call, struct rpc_client *client,
                       const struct rpc_call_options *options);
+
+/* Gives a call that is not to be started its status and a static text; returns false. */
+bool client_call_refuse(struct client_call *call, grpc_status_code status, const char *text);
 
 /*
  * Ends the call with CANCELLED, unless it has ended. Any thread. `tag` is whose event frees the

@@ -4,48 +4,48 @@
  */
 #include "base/alloc.h"
 #include "pb/proto.h"
-#include "rpc/client_core.h"
+#include "rpc/client_lanes.h"
 
 #include <assert.h>
 
-struct rpc_pending {
+/* A call of its own. */
+struct unary {
+    struct rpc_pending pending;
     struct client_call base;
     struct rpc_tag tag;
     grpc_byte_buffer *request, *response;
-    rpc_done_fn done;
-    void *argument;
 };
 
 /* Starts what was opened; when that failed, the event comes all the same, and at once. */
-static void start(struct rpc_pending *pending, bool opened, const struct rpc_call_options *options,
+static void start(struct unary *unary, bool opened, const struct rpc_call_options *options,
                   struct str request)
 {
     if (!opened) {
-        rpc_batch(pending->base.call, NULL, 0, &pending->tag);
+        rpc_batch(unary->base.call, NULL, 0, &unary->tag);
         return;
     }
     grpc_op ops[] = {
-        client_op_headers(&pending->base, options->wait_for_ready),
+        client_op_headers(&unary->base, options->wait_for_ready),
         {.op = GRPC_OP_SEND_MESSAGE},
         {.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT},
-        client_op_receive_headers(&pending->base),
+        client_op_receive_headers(&unary->base),
         {.op = GRPC_OP_RECV_MESSAGE},
-        client_op_status(&pending->base),
+        client_op_status(&unary->base),
     };
-    pending->request = rpc_buffer_of(request);
-    ops[1].data.send_message.send_message = pending->request;
-    ops[4].data.recv_message.recv_message = &pending->response;
-    rpc_batch(pending->base.call, ops, sizeof ops / sizeof *ops, &pending->tag);
+    unary->request = rpc_buffer_of(request);
+    ops[1].data.send_message.send_message = unary->request;
+    ops[4].data.recv_message.recv_message = &unary->response;
+    rpc_batch(unary->base.call, ops, sizeof ops / sizeof *ops, &unary->tag);
 }
 
 /* The outcome; `view` holds the response's bytes until it is closed. */
-static struct rpc_result outcome(struct rpc_pending *pending, struct rpc_view *view)
+static struct rpc_result outcome(struct unary *unary, struct rpc_view *view)
 {
-    struct rpc_result result = client_call_result(&pending->base);
+    struct rpc_result result = client_call_result(&unary->base);
     *view = (struct rpc_view){0};
     if (result.code != CODE_OK)
         return result;
-    if (!pending->response || !rpc_view_open(view, pending->response)) {
+    if (!unary->response || !rpc_view_open(view, unary->response)) {
         result.code = CODE_INTERNAL;
         result.message = STR("the server answered OK without a message that can be read");
     }
@@ -53,52 +53,75 @@ static struct rpc_result outcome(struct rpc_pending *pending, struct rpc_view *v
     return result;
 }
 
-static void finish(struct rpc_pending *pending)
+static void finish(struct unary *unary)
 {
-    if (pending->request)
-        grpc_byte_buffer_destroy(pending->request);
-    if (pending->response)
-        grpc_byte_buffer_destroy(pending->response);
-    client_call_close(&pending->base);
+    if (unary->request)
+        grpc_byte_buffer_destroy(unary->request);
+    if (unary->response)
+        grpc_byte_buffer_destroy(unary->response);
+    client_call_close(&unary->base);
 }
 
 /* --- with a callback --- */
 
 static void on_done(struct rpc_tag *tag, bool ok)
 {
-    struct rpc_pending *pending = RPC_TAG_OWNER(tag, struct rpc_pending, tag);
+    struct unary *unary = RPC_TAG_OWNER(tag, struct unary, tag);
     struct rpc_view view;
     (void)ok; /* the status says it */
-    struct rpc_result result = outcome(pending, &view);
-    pending->done(pending->argument, &result);
+    struct rpc_result result = outcome(unary, &view);
+    unary->pending.done(unary->pending.argument, &result);
     rpc_view_close(&view);
-    finish(pending);
-    xfree(pending);
+    finish(unary);
+    xfree(unary);
 }
 
 void rpc_client_start(struct rpc_client *client, const struct rpc_call_options *options,
                       struct str request, rpc_done_fn done, void *argument,
                       struct rpc_pending **into)
 {
-    struct rpc_pending *pending = xcalloc(1, sizeof *pending);
-    pending->tag.run = on_done;
-    pending->done = done;
-    pending->argument = argument;
-    bool opened = client_call_open(&pending->base, client, options);
+    enum lanes_start taken = LANES_NONE;
+    if (client->lanes)
+        taken = lanes_start(client->lanes, options, request, done, argument, into);
+    if (taken == LANES_TAKEN)
+        return;
+    struct unary *unary = xcalloc(1, sizeof *unary);
+    unary->tag.run = on_done;
+    unary->pending = (struct rpc_pending){done, argument, NULL};
+    bool opened = client_call_open(&unary->base, client, options);
+    if (taken == LANES_FULL && opened) {
+        opened = client_call_refuse(&unary->base, GRPC_STATUS_RESOURCE_EXHAUSTED, LANES_FULL_TEXT);
+        unary->base.refusal = lanes_full_details(client->lanes);
+    }
     if (into)
-        *into = pending; /* before `done` can run */
-    start(pending, opened, options, request);
+        *into = &unary->pending; /* before `done` can run */
+    start(unary, opened, options, request);
+}
+
+void rpc_client_flush(struct rpc_client *client)
+{
+    if (client->lanes)
+        lanes_flush(client->lanes);
+}
+
+int rpc_client_streams_open(struct rpc_client *client)
+{
+    return client->lanes ? lanes_open(client->lanes) : 0;
 }
 
 void rpc_pending_cancel(struct rpc_pending *pending)
 {
-    client_call_cancel(&pending->base, &pending->tag);
+    struct unary *unary = (struct unary *)pending;
+    if (pending->lanes)
+        lanes_cancel(pending);
+    else
+        client_call_cancel(&unary->base, &unary->tag);
 }
 
 /* --- blocking --- */
 
 struct waiting {
-    struct rpc_pending pending;
+    struct unary unary;
     pthread_mutex_t lock;
     pthread_cond_t wake;
     bool done;
@@ -106,7 +129,7 @@ struct waiting {
 
 static void on_waited(struct rpc_tag *tag, bool ok)
 {
-    struct waiting *waiting = RPC_TAG_OWNER(tag, struct waiting, pending.tag);
+    struct waiting *waiting = RPC_TAG_OWNER(tag, struct waiting, unary.tag);
     (void)ok;
     pthread_mutex_lock(&waiting->lock);
     waiting->done = true;
@@ -120,8 +143,8 @@ static void wait_for(struct waiting *waiting, struct rpc_client *client,
     assert(!pthread_equal(pthread_self(), client->queue.thread)); /* it would wait for itself */
     pthread_mutex_init(&waiting->lock, NULL);
     pthread_cond_init(&waiting->wake, NULL);
-    waiting->pending.tag.run = on_waited;
-    start(&waiting->pending, client_call_open(&waiting->pending.base, client, options), options,
+    waiting->unary.tag.run = on_waited;
+    start(&waiting->unary, client_call_open(&waiting->unary.base, client, options), options,
           request);
     pthread_mutex_lock(&waiting->lock);
     while (!waiting->done)
@@ -138,11 +161,11 @@ enum code rpc_client_call(struct rpc_client *client, const struct rpc_call_optio
     struct waiting waiting = {0};
     struct rpc_view view;
     wait_for(&waiting, client, options, request);
-    struct rpc_result result = outcome(&waiting.pending, &view);
+    struct rpc_result result = outcome(&waiting.unary, &view);
     enum code code = rpc_result_error(&result, err);
     *response = code == CODE_OK ? arena_str(arena, result.response) : (struct str){0};
     rpc_view_close(&view);
-    finish(&waiting.pending);
+    finish(&waiting.unary);
     return code;
 }
 

@@ -53,12 +53,28 @@ void rpc_core_release(void)
     grpc_shutdown_blocking();
 }
 
+/* Ticks when it is time, and says when to come back. */
+static gpr_timespec tick(struct rpc_queue *queue, gpr_timespec next)
+{
+    gpr_timespec forever = gpr_inf_future(GPR_CLOCK_MONOTONIC);
+    if (!atomic_load_explicit(&queue->ticking, memory_order_acquire))
+        return forever;
+    gpr_timespec now = gpr_now(GPR_CLOCK_MONOTONIC);
+    bool first = gpr_time_cmp(next, forever) == 0;
+    if (!first && gpr_time_cmp(now, next) < 0)
+        return next;
+    if (!first)
+        queue->tick(queue->tick_argument);
+    return gpr_time_add(now, gpr_time_from_millis(RPC_TICK_MS, GPR_TIMESPAN));
+}
+
 static void *move_events(void *argument)
 {
     struct rpc_queue *queue = argument;
+    gpr_timespec next = gpr_inf_future(GPR_CLOCK_MONOTONIC);
     for (;;) {
-        grpc_event event =
-            grpc_completion_queue_next(queue->cq, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+        next = tick(queue, next);
+        grpc_event event = grpc_completion_queue_next(queue->cq, next, NULL);
         if (event.type == GRPC_QUEUE_SHUTDOWN)
             return NULL;
         if (event.type != GRPC_OP_COMPLETE)

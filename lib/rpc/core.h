@@ -33,9 +33,16 @@ static inline void *rpc_tag_arm(struct rpc_tag *tag)
 /* The struct that `tag` is the member `member` of. */
 #define RPC_TAG_OWNER(tag, type, member) ((type *)((char *)(tag)-offsetof(type, member)))
 
+enum { RPC_TICK_MS = 5 };
+
 struct rpc_queue {
     grpc_completion_queue *cq;
     pthread_t thread;
+    /* Called in the thread about every RPC_TICK_MS while `ticking`, which belongs to the queue's
+     * owner. A thread that waits for its next event notices a change with that event. */
+    void (*tick)(void *argument);
+    void *tick_argument;
+    atomic_bool ticking;
 };
 
 void rpc_queue_init(struct rpc_queue *queue);

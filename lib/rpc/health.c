@@ -13,7 +13,7 @@
 #include "base/alloc.h"
 #include "grpc/health/v1/health.pb-c.h"
 #include "rpc/server_answer.h"
-#include "rpc/server_core.h"
+#include "rpc/server_call.h"
 
 #include <string.h>
 

@@ -13,11 +13,13 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "rpc/authorise.h"
+#include "rpc/callstream_server.h"
 #include "rpc/health.h"
 #include "rpc/identity_core.h"
 #include "rpc/listen.h"
 #include "rpc/reflection.h"
-#include "rpc/server_core.h"
+#include "rpc/server_call.h"
+#include "rpc/server_quick.h"
 
 #include <grpc/grpc_security.h>
 #include <limits.h>
@@ -69,6 +71,9 @@ static void build_methods(struct rpc_server *server, const struct rpc_server_opt
     add_service(server, health_service(server->health), NULL, ADMIT_EVERYBODY);
     server->methods[0].run = RUN_HERE;
     server->methods[1].run = RUN_WATCH;
+    add_service(server, callstream_service(), NULL, ADMIT_ANY_PEER);
+    server->methods[2].run = RUN_CALLS;
+    server->methods[2].budget = &server->call_streams;
     for (size_t i = 0; i < REFLECTION_SERVICES; i++)
         add_service(server, &reflection[i], &server->side_streams, ADMIT_EVERYBODY);
     for (size_t i = 0; i < options->service_count; i++)
@@ -143,6 +148,7 @@ static struct rpc_server *server_new(const struct rpc_server_options *options)
     server->guard = options->guard;
     server->streams.max = options->streams_max;
     server->side_streams.max = SIDE_STREAMS_MAX;
+    server->call_streams.max = CALLSTREAM_STREAMS_MAX;
     server->health = health_new(options->services, options->service_count);
     server->reflection =
         reflection_new(options->descriptor_set, options->services, options->service_count);
@@ -150,6 +156,8 @@ static struct rpc_server *server_new(const struct rpc_server_options *options)
     server->core = create_core(options->message_bytes_max);
     rpc_queue_init(&server->queue);
     grpc_server_register_completion_queue(server->core, server->queue.cq, NULL);
+    server->queue.tick = callstream_server_tick;
+    server->queue.tick_argument = server;
     rpc_queue_start(&server->queue, "rpc-server");
     return server;
 }
@@ -157,9 +165,9 @@ static struct rpc_server *server_new(const struct rpc_server_options *options)
 /* The core is shut down and no call is left. */
 static void server_free(struct rpc_server *server)
 {
+    rpc_queue_stop(&server->queue); /* its thread ticks, and looks at the line */
     worker_pool_free(server->pool);
-    worker_pool_free(server->quick_pool);
-    rpc_queue_stop(&server->queue);
+    quick_line_free(server->quick);
     grpc_server_destroy(server->core);
     health_free(server->health);
     reflection_free(server->reflection);
@@ -204,8 +212,7 @@ enum code rpc_server_start(const struct rpc_server_options *options, struct rpc_
     server->pool =
         worker_pool_new("rpc-worker", (size_t)options->workers, (size_t)options->queue_max);
     if (options->quick_workers > 0)
-        server->quick_pool = worker_pool_new("rpc-quick", (size_t)options->quick_workers,
-                                             (size_t)options->queue_max);
+        server->quick = quick_line_new(options->quick_workers, options->queue_max);
     register_methods(server);
     grpc_server_start(server->core);
     post_all(server);
@@ -250,6 +257,7 @@ bool rpc_server_drain(struct rpc_server *server, int64_t grace_ms)
     int64_t now_ms = clock_mono_ms(clock_real());
     health_close(server->health);
     grpc_server_shutdown_and_notify(server->core, server->queue.cq, rpc_tag_arm(&server->down_tag));
+    callstream_server_drain(server);
     pthread_mutex_lock(&server->lock);
     wait_until(server, now_ms + grace_ms, is_quiet);
     bool clean = is_quiet(server);

@@ -33,6 +33,16 @@ typedef enum code (*rpc_unary_fn)(struct rpc_call *call, const void *request, vo
  */
 typedef enum code (*rpc_stream_fn)(struct rpc_call *call, const void *request, struct error *err);
 
+/*
+ * A bracket around quick calls that came together and run one after the other on one thread, so
+ * that they share what is dear to begin (a read transaction). A call runs in no bracket that began
+ * before it came. Of the service's context.
+ */
+struct rpc_together {
+    void (*begin)(void *context);
+    void (*end)(void *context);
+};
+
 struct rpc_method {
     const char *name; /* "GetUser" */
     const ProtobufCMessageDescriptor *input, *output;
@@ -40,6 +50,7 @@ struct rpc_method {
     rpc_stream_fn stream;
     bool client_streams, server_streams;
     bool quick; /* unary, and waits for nobody: runs on the few threads of quick_workers */
+    const struct rpc_together *together; /* of a quick one; NULL: none */
 };
 
 struct rpc_service {

@@ -7,6 +7,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "pb/proto.h"
+#include "rpc/authorise.h"
+#include "rpc/server_quick.h"
 
 #include <time.h>
 
@@ -148,4 +150,30 @@ void server_answer_run(void *argument)
     (void)!answer(call, &response, &err); /* err says it as well */
     server_call_finish(call, &err, response);
     server_call_trace(NULL);
+}
+
+bool server_answer_admit(struct rpc_call *call)
+{
+    struct error err;
+    error_clear(&err);
+    if (server_admit(call, &err) == CODE_OK)
+        return true;
+    server_call_trace(call);
+    server_call_finish(call, &err, NULL);
+    server_call_trace(NULL);
+    return false;
+}
+
+void server_answer_soon(struct rpc_call *call)
+{
+    struct rpc_server *server = call->server;
+    bool taken = true;
+    if (call->method->run == RUN_HERE)
+        server_answer_run(call);
+    else if (call->method->run == RUN_QUICK && server->quick)
+        taken = !quick_line_add(server->quick, call);
+    else
+        taken = worker_pool_submit(server->pool, server_answer_run, call);
+    if (!taken)
+        server_refuse(call, CODE_RESOURCE_EXHAUSTED, "OVERLOADED", "too many calls are waiting");
 }

@@ -1,9 +1,15 @@
 /* How a unary call is answered, whether it came by itself or as an element of a call stream. */
 #pragma once
-#include "rpc/server_core.h"
+#include "rpc/server_call.h"
 
 /* Runs the handler of a unary call (a struct rpc_call) and finishes it: a worker's job. */
 void server_answer_run(void *call);
+
+/* False when the caller may not make this call, which is gone then. */
+bool server_answer_admit(struct rpc_call *call);
+
+/* Has server_answer_run run where the method says, or refuses the call when too many wait. */
+void server_answer_soon(struct rpc_call *call);
 
 /* Finishes the call with an error that no handler had; RESOURCE_EXHAUSTED says when to come back.
  */

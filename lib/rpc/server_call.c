@@ -5,13 +5,15 @@
  * Unary methods are registered with the core, so that their one message comes together with the
  * call; everything else comes as a generic call and is looked up by its path.
  */
+#include "rpc/server_call.h"
+
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "rpc/authorise.h"
+#include "rpc/callstream_server.h"
 #include "rpc/health.h"
 #include "rpc/server_answer.h"
-#include "rpc/server_core.h"
 #include "rpc/status_details.h"
 
 #include <grpc/support/time.h>
@@ -30,6 +32,7 @@ void server_call_reference(struct rpc_call *call)
 static void call_free(struct rpc_call *call)
 {
     server_stream_clear(call);
+    callstream_server_clear(call);
     if (call->payload)
         grpc_byte_buffer_destroy(call->payload);
     grpc_metadata_array_destroy(&call->metadata);
@@ -45,7 +48,7 @@ static void call_free(struct rpc_call *call)
 void server_call_release(struct rpc_call *call)
 {
     struct rpc_server *server = call->server;
-    struct server_budget *budget = call->io && call->method ? call->method->budget : NULL;
+    struct server_budget *budget = call->budget;
     if (atomic_fetch_sub_explicit(&call->references, 1, memory_order_acq_rel) != 1)
         return;
     call_free(call);
@@ -57,20 +60,23 @@ void server_call_release(struct rpc_call *call)
     pthread_mutex_unlock(&server->lock);
 }
 
+bool server_budget_take(struct rpc_call *call)
+{
+    struct server_budget *budget = call->method->budget;
+    pthread_mutex_lock(&call->server->lock);
+    bool taken = budget->used < budget->max;
+    budget->used += taken;
+    pthread_mutex_unlock(&call->server->lock);
+    call->budget = taken ? budget : NULL;
+    return taken;
+}
+
 /* --- the end --- */
 
 static void on_finished(struct rpc_tag *tag, bool ok)
 {
     (void)ok; /* a reply that did not get through has nobody left to be told */
     server_call_release(RPC_TAG_OWNER(tag, struct rpc_call, finish_tag));
-}
-
-/* What the core would refuse, and the whole reply with it, is left out: a handler's mistake. */
-static bool is_legal(const grpc_metadata *trailer)
-{
-    return grpc_header_key_is_legal(trailer->key) &&
-           (grpc_is_binary_header(trailer->key) ||
-            grpc_header_nonbin_value_is_legal(trailer->value));
 }
 
 /* The trailers, the error's details among them; memory is the arena's, the slices are new. */
@@ -85,16 +91,8 @@ static grpc_metadata *make_trailers(struct rpc_call *call, const struct error *e
         return NULL;
     grpc_metadata *trailers = arena_alloc0(&call->own, call->trailer_count * sizeof *trailers);
     for (struct call_trailer *one = call->trailers; one; one = one->next) {
-        grpc_metadata *trailer = &trailers[*count];
-        trailer->key = rpc_slice_copy(one->key);
-        trailer->value = rpc_slice_copy(one->value);
-        if (is_legal(trailer)) {
-            (*count)++;
-        } else {
-            log_error("rpc.trailer", LOG_S("key", one->key), LOG_C("error", "cannot be sent"));
-            grpc_slice_unref(trailer->key);
-            grpc_slice_unref(trailer->value);
-        }
+        trailers[*count].key = rpc_slice_copy(one->key);
+        trailers[(*count)++].value = rpc_slice_copy(one->value);
     }
     return trailers;
 }
@@ -105,10 +103,14 @@ void server_call_finish(struct rpc_call *call, const struct error *err,
     grpc_op ops[FINISH_OPS_MAX] = {0};
     grpc_byte_buffer *message = NULL;
     size_t count = 0, trailer_count = 0;
-    grpc_metadata *trailers = make_trailers(call, err, &trailer_count);
-    grpc_slice text = rpc_slice_copy(str_of(err->text));
     server_call_log(call, err);
     server_audit(call, err);
+    if (call->carrier) {
+        callstream_server_answer(call, err, response);
+        return;
+    }
+    grpc_metadata *trailers = make_trailers(call, err, &trailer_count);
+    grpc_slice text = rpc_slice_copy(str_of(err->text));
     if (!call->headers_sent)
         ops[count++].op = GRPC_OP_SEND_INITIAL_METADATA;
     if (response && err->code == CODE_OK) {
@@ -143,6 +145,7 @@ static void on_closed(struct rpc_tag *tag, bool ok)
     if (call->close_cancelled)
         atomic_store_explicit(&call->cancelled, true, memory_order_release);
     health_call_closed(call);
+    callstream_server_closed(call);
     server_call_release(call);
 }
 
@@ -171,47 +174,26 @@ static void take_facts(struct rpc_call *call)
         trace_parse(parent, &call->trace);
 }
 
-/* False when the call was refused, and is gone. */
-static bool admit(struct rpc_call *call)
-{
-    struct error err;
-    error_clear(&err);
-    if (server_admit(call, &err) == CODE_OK)
-        return true;
-    server_call_trace(call);
-    server_call_finish(call, &err, NULL);
-    server_call_trace(NULL);
-    return false;
-}
-
-static void dispatch_to(struct worker_pool *pool, struct rpc_call *call)
-{
-    if (!worker_pool_submit(pool, server_answer_run, call))
-        server_refuse(call, CODE_RESOURCE_EXHAUSTED, "OVERLOADED", "too many calls are waiting");
-}
-
 static void dispatch(struct rpc_call *call)
 {
-    struct rpc_server *server = call->server;
     if (!call->method) {
         server_refuse(call, CODE_UNIMPLEMENTED, "METHOD_UNKNOWN", "this server has no such method");
         return;
     }
     switch (call->method->run) {
     case RUN_POOL:
-        dispatch_to(server->pool, call);
-        break;
     case RUN_QUICK:
-        dispatch_to(server->quick_pool ? server->quick_pool : server->pool, call);
-        break;
     case RUN_HERE:
-        server_answer_run(call);
+        server_answer_soon(call);
         break;
     case RUN_THREAD:
         server_stream_start(call);
         break;
     case RUN_WATCH:
         health_watch(call);
+        break;
+    case RUN_CALLS:
+        callstream_server_start(call);
         break;
     }
 }
@@ -232,7 +214,7 @@ static void on_request(struct rpc_tag *tag, bool ok)
         call->method = server_find_method(server, rpc_slice_str(&call->details.method));
     take_facts(call);
     watch_close(call);
-    if (admit(call))
+    if (server_answer_admit(call))
         dispatch(call);
 }
 

@@ -5,11 +5,9 @@
  */
 #include "base/alloc.h"
 #include "rpc/server_answer.h"
-#include "rpc/server_core.h"
+#include "rpc/server_call.h"
 
 #include <stdio.h>
-
-enum { STREAM_RETRY_MS = 1000 };
 
 struct call_io {
     pthread_mutex_t lock;
@@ -108,16 +106,6 @@ static void *run_stream(void *argument)
     return NULL;
 }
 
-static bool take_budget(struct rpc_call *call)
-{
-    struct server_budget *budget = call->method->budget;
-    pthread_mutex_lock(&call->server->lock);
-    bool taken = budget->used < budget->max;
-    budget->used += taken;
-    pthread_mutex_unlock(&call->server->lock);
-    return taken;
-}
-
 /* The thread is nobody's to join: its call's reference keeps the server until it is through. */
 static bool start_thread(struct rpc_call *call)
 {
@@ -132,8 +120,7 @@ static bool start_thread(struct rpc_call *call)
 
 void server_stream_start(struct rpc_call *call)
 {
-    struct error err;
-    if (take_budget(call)) {
+    if (server_budget_take(call)) {
         struct call_io *io = xcalloc(1, sizeof *io);
         pthread_mutex_init(&io->lock, NULL);
         pthread_cond_init(&io->done, NULL);
@@ -143,9 +130,7 @@ void server_stream_start(struct rpc_call *call)
         if (start_thread(call))
             return;
     }
-    error_set(&err, CODE_RESOURCE_EXHAUSTED, "OVERLOADED", "too many streams are open");
-    err.retry_after_ms = STREAM_RETRY_MS;
-    server_call_finish(call, &err, NULL);
+    server_refuse(call, CODE_RESOURCE_EXHAUSTED, "OVERLOADED", "too many streams are open");
 }
 
 void server_stream_clear(struct rpc_call *call)

@@ -68,3 +68,11 @@ struct str rpc_metadata_find(const grpc_metadata_array *metadata, struct str key
             return rpc_slice_str(&metadata->metadata[i].value);
     return (struct str){0};
 }
+
+bool rpc_metadata_is_legal(struct str key, struct str value)
+{
+    grpc_slice key_slice = grpc_slice_from_static_buffer(key.ptr, key.len);
+    return grpc_header_key_is_legal(key_slice) &&
+           (grpc_is_binary_header(key_slice) ||
+            grpc_header_nonbin_value_is_legal(grpc_slice_from_static_buffer(value.ptr, value.len)));
+}

@@ -31,3 +31,6 @@ grpc_byte_buffer *rpc_buffer_pack(const ProtobufCMessage *message);
 
 /* The value of a metadata key, or an empty str; it belongs to the call. */
 struct str rpc_metadata_find(const grpc_metadata_array *metadata, struct str key);
+
+/* False for what the core would refuse, and the whole call or reply with it. */
+bool rpc_metadata_is_legal(struct str key, struct str value);

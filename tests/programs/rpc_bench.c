@@ -2,7 +2,7 @@
  * Unary calls per second from our client to our server, in one process or (with a target) to
  * rpc_peer. A closed loop: so many calls are always under way. No test: numbers are for people.
  *
- * usage: rpc_bench [CALLS_UNDER_WAY=64] [SECONDS=4] [WORKERS=1] [TARGET]
+ * usage: rpc_bench [CALLS_UNDER_WAY=64] [SECONDS=4] [WORKERS=1] [CALL_STREAMS=0] [TARGET]
  */
 #include "base/alloc.h"
 #include "rpc/client.h"
@@ -55,7 +55,7 @@ static void on_done(void *argument, const struct rpc_result *result)
 
 static void issue(struct one *one)
 {
-    const struct rpc_call_options options = {.method = GET_USER, .deadline_ms = DEADLINE_MS};
+    const struct rpc_call_options options = {.method = GET_QUICKLY, .deadline_ms = DEADLINE_MS};
     one->started_us = now_us();
     rpc_client_start(one->bench->client, &options, one->bench->request, on_done, one, NULL);
 }
@@ -87,7 +87,8 @@ static struct rpc_server *serve(struct echo_state *state, int workers)
         .address = "127.0.0.1:0",
         .services = services,
         .service_count = ECHO_SERVICES,
-        .workers = workers,
+        .workers = 1,
+        .quick_workers = workers,
         .queue_max = QUEUE_MAX,
         .streams_max = 1,
         .message_bytes_max = MESSAGE_MAX,
@@ -104,13 +105,14 @@ int main(int argc, char **argv)
     int concurrency = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 64;
     unsigned seconds = argc > 2 ? (unsigned)strtol(argv[2], NULL, 10) : 4;
     int workers = argc > 3 ? (int)strtol(argv[3], NULL, 10) : 1;
+    int call_streams = argc > 4 ? (int)strtol(argv[4], NULL, 10) : 0;
     struct echo_state state = {0};
     struct bench bench = {.by_us = xcalloc(BUCKETS, sizeof(uint32_t))};
     struct rpc_server *server = NULL;
     struct arena arena = {0};
     char target[64];
-    if (argc > 4) {
-        snprintf(target, sizeof target, "%s", argv[4]);
+    if (argc > 5) {
+        snprintf(target, sizeof target, "%s", argv[5]);
     } else {
         server = serve(&state, workers);
         snprintf(target, sizeof target, "127.0.0.1:%d", rpc_server_port(server));
@@ -118,8 +120,8 @@ int main(int argc, char **argv)
     GET_REQUEST request = GET_REQUEST_INIT;
     request.id = (char[]){"u000007"};
     bench.request = proto_encode_arena(&arena, &request.base);
-    bench.client = rpc_client_new(
-        &(struct rpc_client_options){.target = target, .message_bytes_max = MESSAGE_MAX});
+    bench.client = rpc_client_new(&(struct rpc_client_options){
+        .target = target, .message_bytes_max = MESSAGE_MAX, .call_streams = call_streams});
     struct one *ones = xcalloc((size_t)concurrency, sizeof *ones);
     atomic_store(&bench.open, concurrency);
     for (int i = 0; i < concurrency; i++) {
@@ -139,9 +141,10 @@ int main(int argc, char **argv)
     rpc_client_free(bench.client);
     if (server)
         rpc_server_drain(server, 0);
-    printf("%d under way, %d workers: %.0f calls/s, %.1f us CPU a call, p50 %d us, p99 %d us, "
+    printf("%d under way, %d workers, %d call streams: %.0f calls/s, %.1f us CPU a call, p50 %d "
+           "us, p99 %d us, "
            "%llu errors\n",
-           concurrency, workers, (double)bench.calls / wall_s,
+           concurrency, workers, call_streams, (double)bench.calls / wall_s,
            used_s * 1e6 / (double)(bench.calls ? bench.calls : 1), percentile_us(&bench, 0.5),
            percentile_us(&bench, 0.99), (unsigned long long)bench.errors);
     xfree(ones);

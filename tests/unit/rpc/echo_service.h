@@ -12,6 +12,7 @@
 #include "pb/proto.h"
 #include "rpc/server.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -31,6 +32,9 @@
 /* What handlers saw. */
 struct echo_state {
     atomic_int running, finished, cancelled;
+    atomic_int brackets;               /* that quick calls have run in */
+    atomic_int bracketed;              /* calls that ran in one */
+    _Atomic(pthread_t) bracket_thread; /* whose bracket is open; 0: nobody's */
     struct rpc_server *_Atomic server; /* for `serving`: set after the start */
 };
 
@@ -92,9 +96,26 @@ static inline enum code echo_fields(struct error *err)
     return error_field(err, "user.display_name", "is empty: %s", "\xe2\x82\xac");
 }
 
+static void echo_together_begin(void *context)
+{
+    struct echo_state *state = context;
+    atomic_fetch_add(&state->brackets, 1);
+    atomic_store(&state->bracket_thread, pthread_self());
+}
+
+static void echo_together_end(void *context)
+{
+    atomic_store(&((struct echo_state *)context)->bracket_thread, 0);
+}
+
+static const struct rpc_together ECHO_TOGETHER = {echo_together_begin, echo_together_end};
+
 static inline enum code echo_get(struct rpc_call *call, const void *message, void *into,
                                  struct error *err)
 {
+    struct echo_state *echo = rpc_call_context(call);
+    if (pthread_equal(atomic_load(&echo->bracket_thread), pthread_self()))
+        atomic_fetch_add(&echo->bracketed, 1);
     const GET_REQUEST *request = message;
     USER *user = into;
     struct str id = str_of(request->id);
@@ -215,7 +236,8 @@ static const struct rpc_method ECHO_USER_METHODS[] = {
      .input = GET_REQUEST_TYPE,
      .output = USER_TYPE,
      .unary = echo_get,
-     .quick = true},
+     .quick = true,
+     .together = &ECHO_TOGETHER},
 };
 
 static const struct rpc_method ECHO_STREAM_METHODS[] = {

@@ -18,19 +18,24 @@ struct pair {
     struct rpc_client *client;
     struct arena arena;
     char target[64];
+    int call_streams; /* of the client */
 };
 
 static inline struct rpc_client *pair_client(const struct pair *pair)
 {
     return rpc_client_new(&(struct rpc_client_options){.target = pair->target,
-                                                       .message_bytes_max = PAIR_MESSAGE_MAX});
+                                                       .message_bytes_max = PAIR_MESSAGE_MAX,
+                                                       .call_streams = pair->call_streams});
 }
 
-/* With `workers` handlers and room for `queue_max` more calls. */
-static inline void pair_open(struct pair *pair, int workers, int queue_max)
+/* With `workers` handlers, as many quick ones, room for `queue_max` more calls, and a client with
+ * call streams. */
+static inline void pair_open_streams(struct pair *pair, int workers, int queue_max,
+                                     int call_streams)
 {
     struct error err;
     memset(pair, 0, sizeof *pair);
+    pair->call_streams = call_streams;
     echo_services(&pair->state, pair->services);
     pair->options = (struct rpc_server_options){
         .address = "127.0.0.1:0",
@@ -38,7 +43,7 @@ static inline void pair_open(struct pair *pair, int workers, int queue_max)
         .service_count = ECHO_SERVICES,
         .descriptor_set = proto_builtin_set(),
         .workers = workers,
-        .quick_workers = 1,
+        .quick_workers = workers,
         .queue_max = queue_max,
         .streams_max = 4,
         .message_bytes_max = PAIR_MESSAGE_MAX,
@@ -46,6 +51,11 @@ static inline void pair_open(struct pair *pair, int workers, int queue_max)
     assert_int_equal(rpc_server_start(&pair->options, &pair->server, &err), CODE_OK);
     snprintf(pair->target, sizeof pair->target, "127.0.0.1:%d", rpc_server_port(pair->server));
     pair->client = pair_client(pair);
+}
+
+static inline void pair_open(struct pair *pair, int workers, int queue_max)
+{
+    pair_open_streams(pair, workers, queue_max, 0);
 }
 
 static inline void pair_close(struct pair *pair)
