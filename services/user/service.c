@@ -87,6 +87,22 @@ enum code service_tell(struct rpc_call *call, struct event_facts *facts, enum co
     return code;
 }
 
+static void together_begin(void *context)
+{
+    struct store *store = ((struct service *)context)->store;
+    if (store->vtable->together_begin)
+        store->vtable->together_begin(store);
+}
+
+static void together_end(void *context)
+{
+    struct store *store = ((struct service *)context)->store;
+    if (store->vtable->together_end)
+        store->vtable->together_end(store);
+}
+
+static const struct rpc_together TOGETHER = {together_begin, together_end};
+
 /* A write waits for its group's commit; a read waits for nobody. */
 #define WRITE(verb, input_type, output_type, handler) \
     { \
@@ -96,7 +112,7 @@ enum code service_tell(struct rpc_call *call, struct event_facts *facts, enum co
 #define READ(verb, input_type, output_type, handler) \
     { \
         .name = (verb), .input = &input_type##__descriptor, .output = &output_type##__descriptor, \
-        .unary = (handler), .quick = true \
+        .unary = (handler), .quick = true, .together = &TOGETHER \
     }
 
 static const struct rpc_method USER_METHODS[] = {

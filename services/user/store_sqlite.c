@@ -1,14 +1,12 @@
-/* Opening, closing, connections for readers, and how a row becomes a user. */
-#include "user/store_sqlite_internal.h"
+/* Opening, closing, and how a row becomes a user. */
+#include "user/store_sqlite_reader.h"
 
 #include "base/alloc.h"
 #include "user/reasons.h"
 #include "user/record.h"
 #include "user/store_deadline.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 /* The writer touches many pages of the term index: it keeps more of them than a reader, and lets
  * the log grow before it copies them back, since most are changed again by then. */
@@ -55,6 +53,8 @@ static void make_vtable(void)
     vtable.remove = store_sqlite_remove;
     vtable.actors = store_sqlite_actors;
     vtable.actor_forget = store_sqlite_actor_forget;
+    vtable.together_begin = store_sqlite_together_begin;
+    vtable.together_end = store_sqlite_together_end;
     vtable.get = store_sqlite_get;
     vtable.get_many = store_sqlite_get_many;
     vtable.list = store_sqlite_list;
@@ -129,35 +129,6 @@ enum code store_sqlite_open(const struct store_sqlite_options *options, struct s
     pthread_setname_np(store->thread, "store-writer");
     *out = &store->base;
     return CODE_OK;
-}
-
-enum code store_sqlite_reader_take(struct store_sqlite *store, int64_t remaining_ms,
-                                   struct reader **reader, struct error *err)
-{
-    int late = 0;
-    pthread_mutex_lock(&store->readers_lock);
-    if (!store->free_readers) {
-        struct timespec until = store_deadline(remaining_ms);
-        while (!store->free_readers && late != ETIMEDOUT)
-            late = pthread_cond_timedwait(&store->readers_free, &store->readers_lock, &until);
-    }
-    *reader = store->free_readers;
-    if (*reader)
-        store->free_readers = (*reader)->next;
-    pthread_mutex_unlock(&store->readers_lock);
-    if (!*reader)
-        return error_set(err, CODE_DEADLINE_EXCEEDED, REASON_DEADLINE,
-                         "no connection to the store came free in time");
-    return CODE_OK;
-}
-
-void store_sqlite_reader_give(struct store_sqlite *store, struct reader *reader)
-{
-    pthread_mutex_lock(&store->readers_lock);
-    reader->next = store->free_readers;
-    store->free_readers = reader;
-    pthread_cond_signal(&store->readers_free);
-    pthread_mutex_unlock(&store->readers_lock);
 }
 
 enum code store_sqlite_user(struct db_stmt *row, struct arena *arena, struct user *user,

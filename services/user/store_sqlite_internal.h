@@ -1,6 +1,7 @@
 /*
  * What the rooms of the SQLite store share:
- *   store_sqlite.c          opening, closing, the vtable, connections for readers
+ *   store_sqlite.c          opening, closing, the vtable
+ *   store_sqlite_reader.c   connections for readers
  *   store_sqlite_schema.c   tables and migrations
  *   store_sqlite_writer.c   the writer thread: groups, savepoints, deadlines
  *   store_sqlite_write.c    create, update, delete as operations of the writer
@@ -40,6 +41,7 @@ struct group_delta {
 struct reader {
     struct db *db;
     struct reader *next;
+    bool shared; /* in the view of a together_begin */
 };
 
 struct store_sqlite {
@@ -96,11 +98,6 @@ void store_sqlite_broken(struct write_op *op, const struct error *err);
 void *store_sqlite_writer_main(void *store);
 /* Counts towards an hour; false when the group has too many hours. */
 bool store_sqlite_count(struct group_delta *delta, int64_t hour, int64_t emitted, int64_t taken);
-
-/* --- readers --- */
-enum code store_sqlite_reader_take(struct store_sqlite *store, int64_t remaining_ms,
-                                   struct reader **reader, struct error *err);
-void store_sqlite_reader_give(struct store_sqlite *store, struct reader *reader);
 
 /* --- rows --- */
 #define USER_COLUMNS \

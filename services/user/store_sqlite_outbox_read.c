@@ -1,5 +1,5 @@
 /* The outbox, read: the head of the line for the relay, the counts for everybody. */
-#include "user/store_sqlite_internal.h"
+#include "user/store_sqlite_reader.h"
 
 #include <string.h>
 

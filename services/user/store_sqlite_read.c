@@ -1,5 +1,5 @@
 /* Reading by id, alone, together and page by page, each in one consistent view. */
-#include "user/store_sqlite_internal.h"
+#include "user/store_sqlite_reader.h"
 
 #include "user/reasons.h"
 #include "user/store_refusals.h"
@@ -68,13 +68,10 @@ enum code store_sqlite_get_many(struct store *base, const struct store_call *cal
 {
     struct store_sqlite *store = (struct store_sqlite *)base;
     struct reader *reader;
-    if (store_sqlite_reader_take(store, call->remaining_ms, &reader, err) != CODE_OK)
+    if (store_sqlite_view_begin(store, call->remaining_ms, &reader, err) != CODE_OK)
         return err->code;
-    enum code code = db_begin(reader->db, err);
-    if (code == CODE_OK)
-        code = load_all(reader->db, call->tenant, ids, count, arena, users, err);
-    db_rollback(reader->db);
-    store_sqlite_reader_give(store, reader);
+    enum code code = load_all(reader->db, call->tenant, ids, count, arena, users, err);
+    store_sqlite_view_end(store, reader);
     return code;
 }
 

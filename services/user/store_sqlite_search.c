@@ -4,7 +4,7 @@
  * from, not a slow one.
  */
 #include "user/store_sqlite_cursor.h"
-#include "user/store_sqlite_internal.h"
+#include "user/store_sqlite_reader.h"
 
 #include "user/reasons.h"
 
@@ -139,16 +139,13 @@ enum code store_sqlite_search(struct store *base, const struct store_call *call,
         return CODE_OK;
     if (after.len)
         memcpy(from.id.bytes, after.ptr, sizeof from.id.bytes);
-    if (store_sqlite_reader_take(store, call->remaining_ms, &reader, err) != CODE_OK)
+    if (store_sqlite_view_begin(store, call->remaining_ms, &reader, err) != CODE_OK)
         return err->code;
     struct search *search = arena_alloc0(arena, sizeof *search);
     search->work = (struct search_work){reader->db, call->tenant, arena, 0};
     search->words = words;
     search->word_count = word_count;
-    enum code code = db_begin(reader->db, err);
-    if (code == CODE_OK)
-        code = run_search(search, from, limit, page, err);
-    db_rollback(reader->db);
-    store_sqlite_reader_give(store, reader);
+    enum code code = run_search(search, from, limit, page, err);
+    store_sqlite_view_end(store, reader);
     return code;
 }

@@ -64,6 +64,64 @@ static void strange_position_is_refused(void **state)
                      CODE_INVALID_ARGUMENT);
 }
 
+/* --- reads that share a view --- */
+
+static size_t users_seen(struct suite *suite, struct id id)
+{
+    struct store_call call = suite_call();
+    struct store_page listed, found;
+    const struct str word = STR("sam");
+    struct user user, *many[1];
+    const struct store_vtable *vtable = suite->store->vtable;
+    enum code code = vtable->get(suite->store, &call, id, &suite->arena, &user, &suite->err);
+    assert_int_equal(
+        vtable->get_many(suite->store, &call, &id, 1, &suite->arena, many, &suite->err), CODE_OK);
+    assert_int_equal(
+        vtable->list(suite->store, &call, STR(""), 100, &suite->arena, &listed, &suite->err),
+        CODE_OK);
+    assert_int_equal(vtable->search(suite->store, &call, &word, 1, STR(""), 100, &suite->arena,
+                                    &found, &suite->err),
+                     CODE_OK);
+    assert_int_equal(code, many[0] ? CODE_OK : CODE_NOT_FOUND);
+    assert_int_equal(listed.count, found.count);
+    return found.count;
+}
+
+/* Whether a store shares a view or not, all that was written before `begin` is seen, and afterwards
+ * everything is. One that does share it sees the same all the time. */
+static void reads_that_share_a_view(void **state)
+{
+    struct suite *suite = *state;
+    const struct store_vtable *vtable = suite->store->vtable;
+    struct user first = suite_create(suite, "a@x", "Sam One");
+    for (int round = 1; round <= 2 && vtable->together_begin; round++) {
+        char email[32];
+        vtable->together_begin(suite->store);
+        assert_int_equal(users_seen(suite, first.id), (size_t)round);
+        snprintf(email, sizeof email, "b%d@x", round);
+        struct user more = suite_create(suite, email, "Sam Two");
+        assert_int_equal(users_seen(suite, more.id), (size_t)round);
+        vtable->together_end(suite->store);
+        assert_int_equal(users_seen(suite, more.id), (size_t)round + 1);
+    }
+}
+
+/* Sharing again and again loses no connection. */
+static void connections_come_back_from_sharing(void **state)
+{
+    struct suite *suite = *state;
+    const struct store_vtable *vtable = suite->store->vtable;
+    struct user user = suite_create(suite, "a@x", "Sam");
+    if (!vtable->together_begin)
+        return;
+    for (int i = 0; i < 100; i++) {
+        vtable->together_begin(suite->store);
+        assert_int_equal(users_seen(suite, user.id), 1);
+        vtable->together_end(suite->store);
+        vtable->together_end(suite->store); /* nothing to end: nothing happens */
+    }
+}
+
 /* --- concurrency --- */
 
 enum { THREADS = 8, EACH = 60 };
@@ -125,6 +183,8 @@ int main(void)
         SUITE_TEST(many_are_read_in_order_with_gaps),
         SUITE_TEST(pages_hold_everybody_once),
         SUITE_TEST(strange_position_is_refused),
+        SUITE_TEST(reads_that_share_a_view),
+        SUITE_TEST(connections_come_back_from_sharing),
         SUITE_TEST(writers_at_once_each_get_their_own_answer),
     };
     return suite_run(tests);
