@@ -28,6 +28,7 @@ enum stage_result stage_call(struct request *request)
         .deadline_ms = request->gateway->options.deadline_ms,
         .metadata = metadata,
         .metadata_count = hand_over(request, metadata),
+        .gather = true,
     };
     if (route->method->server_streams)
         return stream_call(request, &options);

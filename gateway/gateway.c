@@ -163,6 +163,13 @@ static void on_finished(void *context, struct http_exchange *exchange, int statu
         pthread_mutex_destroy(&request->lock);
 }
 
+/* All calls that a round of the loop has started go out together. */
+static void on_gathered(void *context)
+{
+    const struct gateway *gateway = context;
+    upstreams_flush(gateway->upstreams);
+}
+
 /* --- start --- */
 
 static enum code policy_path(const struct schema_method *method,
@@ -260,7 +267,8 @@ static enum code listen_on(struct gateway *gateway, struct error *err)
                     .request = on_request,
                     .error_body = on_error_body,
                     .error_headers = on_error_headers,
-                    .finished = on_finished},
+                    .finished = on_finished,
+                    .gathered = on_gathered},
     };
     if (http_server_start(&http, &gateway->server, err) != CODE_OK)
         return error_prefix(err, "--listen");
@@ -314,8 +322,12 @@ enum code gateway_start(const struct gateway_options *options, struct gateway **
     if (code == CODE_OK)
         code = schema_load(options->descriptor_set, &gateway->schema, err);
     if (code == CODE_OK)
-        code = upstreams_new(options->upstreams, options->message_bytes_max, options->identity,
-                             &gateway->upstreams, err);
+        code = upstreams_new(
+            &(struct upstreams_options){.mapping = options->upstreams,
+                                        .message_bytes_max = options->message_bytes_max,
+                                        .call_streams = options->call_streams,
+                                        .identity = options->identity},
+            &gateway->upstreams, err);
     if (code == CODE_OK)
         code = add_routes(gateway, err);
     if (code == CODE_OK)

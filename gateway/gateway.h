@@ -33,6 +33,7 @@ struct gateway_options {
     bool require_if_match;      /* changes without If-Match are refused with 428 */
     bool ignore_unknown;        /* fields of a body that are not known, instead of refusing them */
     int64_t message_bytes_max;  /* of an upstream's answer */
+    int call_streams;           /* per upstream; 0: every call by itself */
     int64_t deadline_ms;        /* of a call */
     int64_t stream_deadline_ms; /* of a streaming call */
     int64_t heartbeat_ms;       /* between signs of life in a stream */

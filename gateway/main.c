@@ -25,7 +25,7 @@ struct settings {
     int64_t issuer_keys_refresh, issuer_keys_refetch, issuer_keys_max_age;
     int64_t token_skew, token_cache_time, token_cache, token_bytes;
     const char *access, *access_log, *error_shape, *log_level, *unknown_fields;
-    int64_t threads, deadline, stream_deadline, heartbeat, health_poll, linger, grace;
+    int64_t threads, call_streams, deadline, stream_deadline, heartbeat, health_poll, linger, grace;
     int64_t header_bytes, target_bytes, body_bytes, response_bytes, stream_buffer, json_depth;
     const char *state_dir, *trusted_proxies;
     int64_t ip_rate, ip_burst;
@@ -92,6 +92,8 @@ static const struct config_item ITEMS[] = {
     {"api-title", CONFIG_TEXT, AT(api_title), "OmniData", 0, 0, 0,
      "title of the API's description at /openapi.json"},
     {"threads", CONFIG_INT, AT(threads), "1", "1", "64", 0, "event loops"},
+    {"call-streams", CONFIG_INT, AT(call_streams), "2", "0", "16", 0,
+     "streams to each upstream that carry many calls a message; 0: each call by itself"},
     {"deadline", CONFIG_DURATION, AT(deadline), "10s", "1ms", "10m", 0, "of a call"},
     {"stream-deadline", CONFIG_DURATION, AT(stream_deadline), "1h", "1s", "7d", 0,
      "of a streaming call"},
@@ -193,6 +195,7 @@ static struct gateway_options options_of(const struct settings *s)
         .require_if_match = s->require_if_match,
         .ignore_unknown = strcmp(s->unknown_fields, "ignore") == 0,
         .message_bytes_max = s->response_bytes,
+        .call_streams = (int)s->call_streams,
         .deadline_ms = s->deadline,
         .stream_deadline_ms = s->stream_deadline,
         .heartbeat_ms = s->heartbeat,

@@ -118,7 +118,8 @@ static struct words instead(enum code code, bool has_details)
 static bool is_full(const struct error *err)
 {
     return err->code == CODE_RESOURCE_EXHAUSTED &&
-           (strcmp(err->reason, "DISK_FULL") == 0 || strcmp(err->reason, "OUTBOX_FULL") == 0);
+           (strcmp(err->reason, "DISK_FULL") == 0 || strcmp(err->reason, "OUTBOX_FULL") == 0 ||
+            strcmp(err->reason, "OVERLOADED") == 0);
 }
 
 struct failure status_upstream(const struct rpc_result *result, bool if_match, struct error *err)

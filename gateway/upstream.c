@@ -30,6 +30,7 @@ struct upstreams {
     bool watching;
     int64_t poll_ms;
     int64_t message_bytes_max;
+    int call_streams;
     struct rpc_identity *identity;
     pthread_mutex_t lock; /* for `stop` */
     pthread_cond_t wake;
@@ -56,6 +57,7 @@ static struct target *target_of(struct upstreams *upstreams, struct str address)
     target->address = copy(address);
     struct rpc_client_options options = {.target = target->address,
                                          .message_bytes_max = message_bytes_max,
+                                         .call_streams = upstreams->call_streams,
                                          .identity = upstreams->identity};
     target->upstream.client = rpc_client_new(&options);
     buf_init(&target->upstream.scratch, (size_t)message_bytes_max * 8);
@@ -78,20 +80,20 @@ static enum code add_mapping(struct upstreams *upstreams, struct str piece, stru
     return rpc_identity_check_target(upstreams->identity, target->address, "--upstreams", err);
 }
 
-enum code upstreams_new(struct str mapping, int64_t message_bytes_max,
-                        struct rpc_identity *identity, struct upstreams **upstreams,
+enum code upstreams_new(const struct upstreams_options *options, struct upstreams **upstreams,
                         struct error *err)
 {
     struct upstreams *made = xcalloc(1, sizeof *made);
-    struct str rest = mapping, piece;
+    struct str rest = options->mapping, piece;
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&made->lock, NULL);
     pthread_cond_init(&made->wake, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    made->message_bytes_max = message_bytes_max;
-    made->identity = identity;
+    made->message_bytes_max = options->message_bytes_max;
+    made->call_streams = options->call_streams;
+    made->identity = options->identity;
     *upstreams = NULL;
     while (str_next(&rest, ',', &piece)) {
         if (add_mapping(made, str_trim(piece), err) != CODE_OK) {
@@ -117,6 +119,12 @@ struct upstream *upstreams_find(struct upstreams *upstreams, struct str service)
         }
     }
     return best ? &best->target->upstream : NULL;
+}
+
+void upstreams_flush(struct upstreams *upstreams)
+{
+    for (size_t i = 0; i < upstreams->target_count; i++)
+        rpc_client_flush(upstreams->targets[i].upstream.client);
 }
 
 /* --- health --- */

@@ -15,11 +15,20 @@ struct upstream {
     struct buf scratch; /* of the client's completion thread */
 };
 
-/* FAILED_PRECONDITION naming the part of the text that cannot be read. `identity` is what we prove
- * ourselves with (NULL: nothing) and must outlive the result. */
-enum code upstreams_new(struct str mapping, int64_t message_bytes_max,
-                        struct rpc_identity *identity, struct upstreams **upstreams,
+struct upstreams_options {
+    struct str mapping;
+    int64_t message_bytes_max;     /* of an answer */
+    int call_streams;              /* per target; 0: every call by itself */
+    struct rpc_identity *identity; /* what we prove ourselves with, which must outlive the result;
+                                      NULL: nothing */
+};
+
+/* FAILED_PRECONDITION naming the part of the mapping that cannot be read. */
+enum code upstreams_new(const struct upstreams_options *options, struct upstreams **upstreams,
                         struct error *err) MUST_CHECK;
+
+/* Sends what calls with `gather` have left to be sent. Thread-safe. */
+void upstreams_flush(struct upstreams *upstreams);
 
 /* Starts asking for health every `poll_ms`. */
 void upstreams_watch(struct upstreams *upstreams, int64_t poll_ms);
