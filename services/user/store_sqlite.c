@@ -7,6 +7,7 @@
 #include "user/store_deadline.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* The writer touches many pages of the term index: it keeps more of them than a reader, and lets
  * the log grow before it copies them back, since most are changed again by then. */
