@@ -61,9 +61,9 @@ static void read_search(struct reading *r, const omnidata_event_v1_Event *event)
     part->events++;
     row_add_search(&r->searches, event, &r->row);
     if (event->status == CODE_OK)
-        searches_add(&r->steps, str_of(event->query), str_of(event->actor),
-                     event->result_count == 0,
-                     r->row.time.seconds * 1000 + r->row.time.nanos / 1000000);
+        searches_add(
+            &r->steps, str_of(event->query), str_of(event->actor[0] ? event->actor : event->key_id),
+            event->result_count == 0, r->row.time.seconds * 1000 + r->row.time.nanos / 1000000);
 }
 
 static void read_event(struct reading *r, struct str bytes, int64_t position, struct buf *rows)

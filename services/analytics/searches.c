@@ -84,12 +84,12 @@ size_t searches_fold(struct str text, char to[SEARCHES_TEXT_BYTES])
     return length;
 }
 
-static uint32_t caller_of(struct str actor)
+static uint32_t hash_of(struct str caller)
 {
     uint32_t hash = 2166136261u; /* FNV-1a */
-    for (size_t i = 0; i < actor.len; i++)
-        hash = (hash ^ (uint8_t)actor.ptr[i]) * 16777619u;
-    return actor.len && hash ? hash : actor.len ? 1 : 0;
+    for (size_t i = 0; i < caller.len; i++)
+        hash = (hash ^ (uint8_t)caller.ptr[i]) * 16777619u;
+    return caller.len && hash ? hash : caller.len ? 1 : 0;
 }
 
 void searches_init(struct searches *searches, struct rollup_delta *delta)
@@ -98,7 +98,7 @@ void searches_init(struct searches *searches, struct rollup_delta *delta)
     buf_init(&searches->texts, SIZE_MAX / 2); /* the batch has a maximum */
 }
 
-void searches_add(struct searches *searches, struct str text, struct str actor, bool nothing_found,
+void searches_add(struct searches *searches, struct str text, struct str caller, bool nothing_found,
                   int64_t time_ms)
 {
     char folded[SEARCHES_TEXT_BYTES];
@@ -110,7 +110,7 @@ void searches_add(struct searches *searches, struct str text, struct str actor, 
         searches->items = xrealloc(searches->items, searches->room * sizeof *searches->items);
     }
     searches->items[searches->count] = (struct search){
-        .caller = caller_of(actor),
+        .caller = hash_of(caller),
         .order = (uint32_t)searches->count,
         .time_ms = time_ms,
         .text_start = searches->texts.len,

@@ -5,7 +5,8 @@
  * same caller in the same batch, in order of time, extends its text within SEARCHES_STEP_MS. What
  * came before it, or what does not follow directly, never makes it one; going back neither.
  *
- * Callers that are not known are taken for one, so that "the next" is whoever's comes next. When
+ * A caller is the event's actor, or its API key where nobody was signed in. All callers of one key,
+ * and all that are not known, are taken for one, so that "the next" is whoever's comes next. When
  * several type at once, steps are counted as searches: too many rather than too few. Too few only
  * when one's search is followed directly by another's that extends it.
  */
@@ -20,7 +21,7 @@
 enum { SEARCHES_TEXT_BYTES = 256, SEARCHES_STEP_MS = 2000 };
 
 struct search {
-    uint32_t caller; /* a hash of the actor; 0: not known */
+    uint32_t caller; /* a hash of who it is; 0: not known */
     uint32_t order;  /* in the batch */
     int64_t time_ms;
     size_t text_start, text_bytes; /* in searches->texts */
@@ -39,7 +40,7 @@ struct searches {
 void searches_init(struct searches *searches, struct rollup_delta *delta);
 
 /* Searches come in the order of the batch, which decides between equal times. */
-void searches_add(struct searches *searches, struct str text, struct str actor, bool nothing_found,
+void searches_add(struct searches *searches, struct str text, struct str caller, bool nothing_found,
                   int64_t time_ms);
 
 /* Counts those that are no steps, and frees. */

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "user/event_ring.h"
+#include "user/pseudonyms.h"
 #include "user/reasons.h"
 
 #include <pthread.h>
@@ -16,6 +17,7 @@ enum { FLUSH_EVERY_MS = 400, BATCHES_AT_ONCE = 8, BATCH_BYTES = EVENT_BATCH_BYTE
 struct emitter {
     struct emitter_options options;
     struct event_ring *ring;
+    struct pseudonyms *pseudonyms;
     atomic_uint_fast64_t shed;  /* dropped after the ring */
     atomic_bool hurry;          /* the thread was told already that the ring fills */
     pthread_mutex_t flush_lock; /* one flush at a time */
@@ -27,9 +29,12 @@ struct emitter {
 
 void emitter_put(struct emitter *emitter, const struct event_facts *facts)
 {
-    omnidata_event_v1_Event event;
-    event_make(&event, emitter->options.clock, facts);
-    event_ring_put(emitter->ring, &event);
+    struct ring_event told;
+    event_make(&told.event, emitter->options.clock, facts);
+    told.has_actor = facts->by != NULL;
+    if (facts->by)
+        told.actor = *facts->by;
+    event_ring_put(emitter->ring, &told);
     if (event_ring_waiting(emitter->ring) * 2 > event_ring_slots(emitter->ring) &&
         !atomic_exchange(&emitter->hurry, true)) {
         pthread_mutex_lock(&emitter->lock);
@@ -50,15 +55,31 @@ enum code emitter_admit(struct emitter *emitter, struct error *err)
     return err->code;
 }
 
-struct store_event emitter_write(struct emitter *emitter, const struct event_facts *facts,
-                                 struct arena *arena)
+static void set_actor(omnidata_event_v1_Event *event, struct id pseudonym)
+{
+    id_format(pseudonym, event->actor);
+}
+
+struct store_event emitter_write(struct emitter *emitter, const struct store_call *call,
+                                 const struct event_facts *facts, struct arena *arena)
 {
     omnidata_event_v1_Event event;
     struct buf bytes;
+    struct id pseudonym;
+    struct error err = {0};
     event_make(&event, emitter->options.clock, facts);
+    if (facts->by &&
+        pseudonyms_find(emitter->pseudonyms, call, facts->by, &pseudonym, 1, &err) == CODE_OK)
+        set_actor(&event, pseudonym);
     buf_init_arena(&bytes, arena, EVENT_BYTES_MAX);
     event_encode(&bytes, &event);
     return (struct store_event){buf_str(&bytes), event_hour(&event)};
+}
+
+enum code emitter_forget_actor(struct emitter *emitter, const struct store_call *call,
+                               const struct store_actor *actor, struct error *err)
+{
+    return pseudonyms_forget(emitter->pseudonyms, call, actor, err);
 }
 
 uint64_t emitter_dropped(const struct emitter *emitter)
@@ -74,6 +95,8 @@ struct flush {
     struct store_batch sealed[BATCHES_AT_ONCE];
     size_t count;
     struct arena arena;
+    struct ring_event taken[PSEUDONYMS_AT_ONCE];
+    bool nameless; /* pseudonyms are not to be had: not asked again in this flush */
 };
 
 static void seal_open(struct flush *flush)
@@ -133,16 +156,51 @@ static void add_event(struct emitter *emitter, struct flush *flush,
         drop(emitter, 1, "an event is larger than a batch");
 }
 
-/* No more than the ring holds, so that a flush ends under any load. */
+static size_t take_some(struct emitter *emitter, struct flush *flush)
+{
+    size_t count = 0;
+    while (count < PSEUDONYMS_AT_ONCE && event_ring_take(emitter->ring, &flush->taken[count]))
+        count++;
+    return count;
+}
+
+/* An event of which cannot be told who acted is told without. */
+static void name_actors(struct emitter *emitter, struct flush *flush, size_t count)
+{
+    const struct store_call call = {STORE_TENANT, INT64_MAX};
+    struct store_actor actors[PSEUDONYMS_AT_ONCE];
+    struct id found[PSEUDONYMS_AT_ONCE];
+    size_t place[PSEUDONYMS_AT_ONCE], actor_count = 0;
+    struct error err = {0};
+    for (size_t i = 0; i < count; i++) {
+        if (!flush->taken[i].has_actor)
+            continue;
+        place[actor_count] = i;
+        actors[actor_count++] = flush->taken[i].actor;
+    }
+    if (!actor_count || flush->nameless)
+        return;
+    if (pseudonyms_find(emitter->pseudonyms, &call, actors, found, actor_count, &err) != CODE_OK) {
+        flush->nameless = true;
+        log_warn("actors_unknown", LOG_I("events", actor_count), LOG_ERR(&err));
+        return;
+    }
+    for (size_t i = 0; i < actor_count; i++)
+        set_actor(&flush->taken[place[i]].event, found[i]);
+}
+
+/* Hardly more than the ring holds, so that a flush ends under any load. */
 static bool flush_ring(struct emitter *emitter)
 {
     struct flush *flush = xcalloc(1, sizeof *flush);
-    omnidata_event_v1_Event event;
-    size_t left = event_ring_slots(emitter->ring);
+    size_t left = event_ring_slots(emitter->ring), count;
     bool any = false;
     atomic_store(&emitter->hurry, false);
-    while (left-- && event_ring_take(emitter->ring, &event)) {
-        add_event(emitter, flush, &event);
+    while (left && (count = take_some(emitter, flush)) > 0) {
+        name_actors(emitter, flush, count);
+        for (size_t i = 0; i < count; i++)
+            add_event(emitter, flush, &flush->taken[i].event);
+        left -= count < left ? count : left;
         any = true;
     }
     if (flush->is_open && flush->count == BATCHES_AT_ONCE)
@@ -211,6 +269,7 @@ struct emitter *emitter_new_idle(const struct emitter_options *options)
     pthread_condattr_t monotonic;
     emitter->options = *options;
     emitter->ring = event_ring_new(options->ring_slots);
+    emitter->pseudonyms = pseudonyms_new(options->store, options->clock);
     pthread_mutex_init(&emitter->flush_lock, NULL);
     pthread_mutex_init(&emitter->lock, NULL);
     pthread_condattr_init(&monotonic);
@@ -244,6 +303,7 @@ void emitter_free(struct emitter *emitter)
         pthread_join(emitter->thread, NULL);
     }
     event_ring_free(emitter->ring);
+    pseudonyms_free(emitter->pseudonyms);
     pthread_cond_destroy(&emitter->wake);
     pthread_mutex_destroy(&emitter->lock);
     pthread_mutex_destroy(&emitter->flush_lock);

@@ -35,9 +35,14 @@ void emitter_put(struct emitter *emitter, const struct event_facts *facts);
 /* RESOURCE_EXHAUSTED (OUTBOX_FULL) when no more writes can be told of. */
 enum code emitter_admit(struct emitter *emitter, struct error *err) MUST_CHECK;
 
-/* The event of a write that is about to be carried out, in `arena`. */
-struct store_event emitter_write(struct emitter *emitter, const struct event_facts *facts,
-                                 struct arena *arena);
+/* The event of a write that is about to be carried out, in `arena`. The first one of an actor waits
+ * for the store to keep its pseudonym. */
+struct store_event emitter_write(struct emitter *emitter, const struct store_call *call,
+                                 const struct event_facts *facts, struct arena *arena);
+
+/* Nobody can tell any more by whom the events of this actor were; see pseudonyms.h. */
+enum code emitter_forget_actor(struct emitter *emitter, const struct store_call *call,
+                               const struct store_actor *actor, struct error *err) MUST_CHECK;
 
 /* Read events dropped since the start. */
 uint64_t emitter_dropped(const struct emitter *emitter);

@@ -30,12 +30,16 @@ enum event_kind {
     EVENT_USERS_SEARCHED = omnidata_event_v1_EventKind_EVENT_KIND_USERS_SEARCHED,
 };
 
+struct store_actor;
+
 /* What somebody did, in the words of the caller; texts may be empty. */
 struct event_facts {
     enum event_kind kind;
-    int32_t status; /* enum code */
-    struct str actor, key_id, user_id, query, trace_id;
+    int32_t status;   /* enum code */
+    struct str actor; /* the pseudonym, if it is known already */
+    struct str key_id, user_id, query, trace_id;
     uint32_t result_count;
+    const struct store_actor *by; /* whose pseudonym is to be found; NULL: nobody's */
 };
 
 /* A new event, now, with an id of its own. */

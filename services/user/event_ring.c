@@ -10,7 +10,7 @@
 
 struct slot {
     atomic_size_t turn;
-    omnidata_event_v1_Event event;
+    struct ring_event event;
 };
 
 struct event_ring {
@@ -43,7 +43,7 @@ void event_ring_free(struct event_ring *ring)
     xfree(ring);
 }
 
-bool event_ring_put(struct event_ring *ring, const omnidata_event_v1_Event *event)
+bool event_ring_put(struct event_ring *ring, const struct ring_event *event)
 {
     size_t at = atomic_load_explicit(&ring->next_put, memory_order_relaxed);
     for (;;) {
@@ -65,7 +65,7 @@ bool event_ring_put(struct event_ring *ring, const omnidata_event_v1_Event *even
     }
 }
 
-bool event_ring_take(struct event_ring *ring, omnidata_event_v1_Event *event)
+bool event_ring_take(struct event_ring *ring, struct ring_event *event)
 {
     size_t at = atomic_load_explicit(&ring->next_take, memory_order_relaxed);
     struct slot *slot = &ring->slots[at & ring->mask];

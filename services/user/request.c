@@ -205,8 +205,29 @@ static void add_text(struct buf *out, struct str text)
     buf_add(out, text);
 }
 
-enum code request_once(const char *request_id_text, struct str method,
-                       const struct user_change *meaning, struct arena *arena,
+/*
+ * The id as the store keeps it: behind a hash of whose it is. Key and peer count only where nobody
+ * is signed in, so that a user's retry through another page is the same request.
+ */
+static struct str own_id(const struct rpc_caller *caller, struct str id, struct arena *arena)
+{
+    enum { WHO_BYTES_MAX = 64 * 1024 };
+    uint8_t hash[CRYPTO_SHA256_BYTES];
+    struct buf who, own;
+    bool user = rpc_caller_signed_in(caller);
+    buf_init_arena(&who, arena, WHO_BYTES_MAX);
+    add_text(&who, user ? STR("user") : STR("peer"));
+    add_text(&who, user ? caller->issuer : caller->peer);
+    add_text(&who, user ? caller->subject : caller->key_id);
+    crypto_sha256(buf_str(&who), hash);
+    buf_init_arena(&own, arena, sizeof hash + REQUEST_ID_BYTES);
+    buf_add_mem(&own, hash, sizeof hash);
+    buf_add(&own, id);
+    return buf_str(&own);
+}
+
+enum code request_once(const struct rpc_caller *caller, const char *request_id_text,
+                       struct str method, const struct user_change *meaning, struct arena *arena,
                        const struct store_once **once, struct error *err)
 {
     struct str id = str_of(request_id_text);
@@ -230,7 +251,7 @@ enum code request_once(const char *request_id_text, struct str method,
     if (bytes.overflow)
         return error_field(err, "request_id", "the request is too large to be carried out once");
     struct store_once *made = arena_alloc(arena, sizeof *made);
-    made->request_id = id;
+    made->request_id = own_id(caller, id, arena);
     crypto_sha256(buf_str(&bytes), made->hash);
     *once = made;
     return CODE_OK;

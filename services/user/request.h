@@ -5,6 +5,7 @@
 #pragma once
 #include "base/arena.h"
 #include "base/error.h"
+#include "rpc/caller.h"
 #include "user/store.h"
 #include "user/user.h"
 
@@ -43,8 +44,9 @@ enum code request_words(const char *query, struct arena *arena,
 
 /*
  * The idempotency of a request: NULL in *once when it has no request_id. The hash is over what the
- * request means, not how it was written: labels in another order are the same request.
+ * request means, not how it was written: labels in another order are the same request. Request ids
+ * are each caller's own: what another one used neither replays nor is known.
  */
-enum code request_once(const char *request_id, struct str method, const struct user_change *meaning,
-                       struct arena *arena, const struct store_once **once,
-                       struct error *err) MUST_CHECK;
+enum code request_once(const struct rpc_caller *caller, const char *request_id, struct str method,
+                       const struct user_change *meaning, struct arena *arena,
+                       const struct store_once **once, struct error *err) MUST_CHECK;

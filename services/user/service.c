@@ -2,6 +2,7 @@
 #include "user/service_internal.h"
 
 #include "google/protobuf/empty.pb-c.h"
+#include "user/pseudonyms.h"
 
 #include <string.h>
 
@@ -78,11 +79,23 @@ Omnidata__User__V1__User **service_user_list(const struct user *users, size_t co
     return list;
 }
 
+void service_sign(const struct rpc_call *call, struct event_facts *facts, struct store_actor *actor)
+{
+    const struct rpc_caller *caller = rpc_call_caller(call);
+    facts->trace_id = rpc_call_trace_id(call);
+    facts->key_id = caller->key_id;
+    if (!rpc_caller_signed_in(caller))
+        return;
+    *actor = pseudonyms_actor(caller->issuer, caller->subject);
+    facts->by = actor;
+}
+
 enum code service_tell(struct rpc_call *call, struct event_facts *facts, enum code code)
 {
     struct service *service = rpc_call_context(call);
+    struct store_actor actor;
     facts->status = (int32_t)code;
-    facts->trace_id = rpc_call_trace_id(call);
+    service_sign(call, facts, &actor);
     emitter_put(service->emitter, facts);
     return code;
 }

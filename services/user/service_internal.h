@@ -29,6 +29,10 @@ void service_fill_user(Omnidata__User__V1__User *message, const struct user *use
 Omnidata__User__V1__User **service_user_list(const struct user *users, size_t count,
                                              struct arena *arena);
 
+/* What the call itself says about an event: trace, key and, in *actor, who acts. */
+void service_sign(const struct rpc_call *call, struct event_facts *facts,
+                  struct store_actor *actor);
+
 /* Tells of a read or a failure; `code` is also returned. */
 enum code service_tell(struct rpc_call *call, struct event_facts *facts, enum code code);
 

@@ -16,6 +16,8 @@ struct writing {
     struct service *service;
     struct arena *arena;
     struct event_facts facts;
+    struct store_actor actor;
+    struct store_owner owner;
     char user_id[ID_TEXT_BYTES + 1];
     struct store_write write;
 };
@@ -29,21 +31,43 @@ static void begin(struct writing *writing, struct rpc_call *call, enum event_kin
     writing->facts.kind = kind;
 }
 
+/*
+ * A client changes what its user created; who holds the scope `admin` changes anything. It is a
+ * condition of the write, so that nobody learns what there is by being refused.
+ */
+static enum code limit_to_own(struct writing *writing, struct error *err)
+{
+    const struct rpc_caller *caller = rpc_call_caller(writing->call);
+    if (writing->facts.kind == EVENT_USER_CREATED ||
+        rpc_caller_holds(caller, STR(SERVICE_SCOPE_ADMIN)))
+        return CODE_OK;
+    if (!rpc_caller_signed_in(caller)) /* whose users nobody created are nobody's to change */
+        return error_set(err, CODE_PERMISSION_DENIED, REASON_NOT_OWNER,
+                         "nobody is signed in who could have created a user");
+    writing->owner = (struct store_owner){caller->issuer, caller->subject};
+    writing->write.owner = &writing->owner;
+    return CODE_OK;
+}
+
 /* The request is good: what it is about, whether it is to happen once, and its event. */
 static enum code prepare(struct writing *writing, const char *request_id, struct str method,
                          const struct user_change *meaning, struct id about, struct error *err)
 {
-    if (request_once(request_id, method, meaning, writing->arena, &writing->write.once, err) !=
-            CODE_OK ||
-        emitter_admit(writing->service->emitter, err) != CODE_OK)
-        return err->code;
+    const struct rpc_caller *caller = rpc_call_caller(writing->call);
     id_format(about, writing->user_id);
     writing->facts.user_id = (struct str){writing->user_id, ID_TEXT_BYTES};
-    writing->facts.trace_id = rpc_call_trace_id(writing->call);
+    if (writing->facts.kind != EVENT_USER_CREATED)
+        rpc_call_about(writing->call, writing->facts.user_id);
+    if (limit_to_own(writing, err) != CODE_OK ||
+        request_once(caller, request_id, method, meaning, writing->arena, &writing->write.once,
+                     err) != CODE_OK ||
+        emitter_admit(writing->service->emitter, err) != CODE_OK)
+        return err->code;
+    service_sign(writing->call, &writing->facts, &writing->actor);
     writing->facts.result_count = writing->facts.kind != EVENT_USER_DELETED;
     writing->write.call = service_store_call(writing->call);
-    writing->write.event =
-        emitter_write(writing->service->emitter, &writing->facts, writing->arena);
+    writing->write.event = emitter_write(writing->service->emitter, &writing->write.call,
+                                         &writing->facts, writing->arena);
     return CODE_OK;
 }
 
@@ -66,6 +90,8 @@ static enum code create(struct writing *writing,
     if (request_create(request, writing->arena, &user, err) != CODE_OK)
         return err->code;
     meaning.values = user;
+    user.owner_issuer = rpc_call_caller(writing->call)->issuer;
+    user.owner_subject = rpc_call_caller(writing->call)->subject;
     user.id = id_new(writing->service->clock);
     user.create_us = user.update_us = clock_wall_us(writing->service->clock);
     if (prepare(writing, request->request_id, STR("CreateUser"), &meaning, user.id, err) != CODE_OK)
@@ -84,8 +110,10 @@ enum code service_create_user(struct rpc_call *call, const void *request, void *
     struct user created;
     begin(&writing, call, EVENT_USER_CREATED);
     enum code code = create(&writing, request, &created, err);
-    if (code == CODE_OK)
+    if (code == CODE_OK) {
         service_fill_user(response, &created, writing.arena);
+        rpc_call_about(call, str_of(((const Omnidata__User__V1__User *)response)->id));
+    }
     return end(&writing, code);
 }
 

@@ -79,7 +79,8 @@ static void largest_event_fits(void **state)
     (void)state;
     memset(text, 'x', sizeof text);
     struct str all = {text, sizeof text};
-    const struct event_facts facts = {EVENT_USER_DELETED, -1, all, all, all, all, all, UINT32_MAX};
+    const struct event_facts facts = {EVENT_USER_DELETED, -1,  all, all, all, all, all,
+                                      UINT32_MAX,         NULL};
     event_make(&event, &CLOCK, &facts);
     buf_init(&bytes, EVENT_BYTES_MAX);
     event_encode(&bytes, &event);
@@ -141,18 +142,18 @@ static void batch_is_full_by_number_or_bytes(void **state)
 static void ring_keeps_order_and_counts_what_it_drops(void **state)
 {
     struct event_ring *ring = event_ring_new(3); /* four */
-    omnidata_event_v1_Event event = {0};
+    struct ring_event event = {0};
     (void)state;
     assert_int_equal(event_ring_slots(ring), 4);
     for (int round = 0; round < 5; round++) {
         for (uint32_t i = 0; i < 6; i++) {
-            event.result_count = i;
+            event.event.result_count = i;
             assert_int_equal(event_ring_put(ring, &event), i < 4);
         }
         assert_int_equal(event_ring_waiting(ring), 4);
         for (uint32_t i = 0; i < 4; i++) {
             assert_true(event_ring_take(ring, &event));
-            assert_int_equal(event.result_count, i);
+            assert_int_equal(event.event.result_count, i);
         }
         assert_false(event_ring_take(ring, &event));
         assert_int_equal(event_ring_dropped(ring), 2 * (round + 1));
@@ -164,9 +165,9 @@ enum { PRODUCERS = 4, EVENTS_EACH = 20000 };
 
 static void *produce(void *argument)
 {
-    omnidata_event_v1_Event event = {0};
+    struct ring_event event = {0};
     for (uint32_t i = 0; i < EVENTS_EACH; i++) {
-        event.result_count = i;
+        event.event.result_count = i;
         event_ring_put(argument, &event);
     }
     return NULL;
@@ -176,7 +177,7 @@ static void every_event_is_taken_once_or_counted(void **state)
 {
     struct event_ring *ring = event_ring_new(64);
     pthread_t threads[PRODUCERS];
-    omnidata_event_v1_Event event;
+    struct ring_event event;
     uint64_t taken = 0;
     (void)state;
     for (int i = 0; i < PRODUCERS; i++)

@@ -270,24 +270,58 @@ static void searches(void **state)
     assert_int_equal(count, 0);
 }
 
+#define SIGNED_IN(issuer_, subject_, key) \
+    { \
+        .peer = STR("gateway"), .is_client = true, .issuer = STR(issuer_), \
+        .subject = STR(subject_), .key_id = STR(key) \
+    }
+static const struct rpc_caller ADA = SIGNED_IN("https://i", "ada", "k1");
+
+/* Whose ids are the same and whose are not: a caller neither replays nor learns what another did.
+ */
+static void request_ids_are_each_callers_own(void **state)
+{
+    static const struct {
+        struct rpc_caller caller;
+        bool adas;
+    } rows[] = {
+        {SIGNED_IN("https://i", "ada", "k2"), true}, /* her own, through another page */
+        {SIGNED_IN("https://i", "adam", "k1"), false},
+        {SIGNED_IN("https://j", "ada", "k1"), false},
+        {SIGNED_IN("https://ia", "da", "k1"), false},
+        {SIGNED_IN("", "", "k1"), false},
+        {{.peer = STR("operator")}, false},
+        {{.peer = STR("https://i"), .key_id = STR("ada")}, false},
+    };
+    const struct store_once *ada, *other;
+    struct user_change one = {.fields = 1, .values = {.email = STR("a@b")}};
+    (void)state;
+    assert_int_equal(request_once(&ADA, "r", STR("M"), &one, &arena, &ada, &err), CODE_OK);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        assert_int_equal(request_once(&rows[i].caller, "r", STR("M"), &one, &arena, &other, &err),
+                         CODE_OK);
+        assert_int_equal(str_eq(ada->request_id, other->request_id), rows[i].adas);
+    }
+}
+
 static void request_ids(void **state)
 {
     const struct store_once *a, *b;
     struct user_change one = {.fields = 1, .values = {.email = STR("a@b")}}, two = one;
     (void)state;
-    assert_int_equal(request_once("", STR("M"), &one, &arena, &a, &err), CODE_OK);
+    assert_int_equal(request_once(&ADA, "", STR("M"), &one, &arena, &a, &err), CODE_OK);
     assert_null(a);
-    assert_int_equal(request_once(repeat("r", 129), STR("M"), &one, &arena, &a, &err),
+    assert_int_equal(request_once(&ADA, repeat("r", 129), STR("M"), &one, &arena, &a, &err),
                      CODE_INVALID_ARGUMENT);
     assert_string_equal(err.fields[0].path, "request_id");
     error_clear(&err);
-    assert_int_equal(request_once("r", STR("M"), &one, &arena, &a, &err), CODE_OK);
-    assert_int_equal(request_once("r", STR("M"), &two, &arena, &b, &err), CODE_OK);
+    assert_int_equal(request_once(&ADA, "r", STR("M"), &one, &arena, &a, &err), CODE_OK);
+    assert_int_equal(request_once(&ADA, "r", STR("M"), &two, &arena, &b, &err), CODE_OK);
     assert_memory_equal(a->hash, b->hash, sizeof a->hash);
     two.values.email = STR("a@c");
-    assert_int_equal(request_once("r", STR("M"), &two, &arena, &b, &err), CODE_OK);
+    assert_int_equal(request_once(&ADA, "r", STR("M"), &two, &arena, &b, &err), CODE_OK);
     assert_memory_not_equal(a->hash, b->hash, sizeof a->hash);
-    assert_int_equal(request_once("r", STR("N"), &one, &arena, &b, &err), CODE_OK);
+    assert_int_equal(request_once(&ADA, "r", STR("N"), &one, &arena, &b, &err), CODE_OK);
     assert_memory_not_equal(a->hash, b->hash, sizeof a->hash);
 }
 
@@ -303,6 +337,7 @@ int main(void)
         cmocka_unit_test_teardown(page_sizes, clear),
         cmocka_unit_test_teardown(searches, clear),
         cmocka_unit_test_teardown(request_ids, clear),
+        cmocka_unit_test_teardown(request_ids_are_each_callers_own, clear),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
