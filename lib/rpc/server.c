@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "rpc/authorise.h"
 #include "rpc/callstream_server.h"
 #include "rpc/health.h"
@@ -204,6 +205,9 @@ enum code rpc_server_start(const struct rpc_server_options *options, struct rpc_
                            struct error *err)
 {
     struct rpc_server *server = server_new(options);
+    if (options->identity && !rpc_identity_knows_peers(options->identity))
+        log_warn("peers_unknown", LOG_C("setting", "--token-file, --peer-ca with --peer-names"),
+                 LOG_C("meaning", "nobody can prove who he is: every call is refused"));
     enum code code = bind_address(server, options->address, err);
     if (code != CODE_OK) {
         rpc_server_drain(server, 0);

@@ -59,3 +59,10 @@ def channel(address, peer="operator", **kwargs):
     """A channel in plaintext that says, and proves, to be `peer`."""
     return with_metadata(grpc.insecure_channel(address, **kwargs),
                          ("omni-peer-token", TOKENS[peer]))
+
+
+def client_channel(target, /, **caller):
+    """A channel as the gateway's, that speaks for a client: fields of omnidata.api.v1.Caller."""
+    from omnidata.api.v1.caller_pb2 import Caller
+    return with_metadata(channel(target, "gateway"),
+                         ("omni-caller-bin", Caller(**caller).SerializeToString()))
