@@ -5,6 +5,7 @@
 #include "gateway/transcode.h"
 #include "gateway/wire.h"
 #include "http/http.h"
+#include "rpc/reasons.h"
 
 #include <string.h>
 
@@ -114,6 +115,18 @@ static struct words instead(enum code code, bool has_details)
     return (struct words){NULL, NULL};
 }
 
+/* The service did not refuse the client but us: a wrong set-up, which no client can mend. */
+static bool refused_us(const struct error *err)
+{
+    static const char *const reasons[] = {REASON_PEER_UNKNOWN, REASON_PEER_TOKEN_WRONG,
+                                          REASON_CALLER_MALFORMED, REASON_CALLER_NOT_BELIEVED,
+                                          REASON_METHOD_NOT_GRANTED};
+    for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
+        if (strcmp(err->reason, reasons[i]) == 0)
+            return err->code == CODE_UNAUTHENTICATED || err->code == CODE_PERMISSION_DENIED;
+    return false;
+}
+
 /* The service has no room left: nothing that this caller did too often (429), nor can mend. */
 static bool is_full(const struct error *err)
 {
@@ -126,15 +139,16 @@ struct failure status_upstream(const struct rpc_result *result, bool if_match, s
 {
     error_clear(err);
     rpc_result_error(result, err);
-    struct words words = instead(result->code, result->details.len > 0);
-    struct failure failure = {.http_status = status_of_code(result->code),
-                              .code = result->code,
+    enum code code = refused_us(err) ? CODE_INTERNAL : result->code;
+    struct words words = instead(code, result->details.len > 0);
+    struct failure failure = {.http_status = status_of_code(code),
+                              .code = code,
                               .message = result->message,
                               .details = result->details,
                               .err = err};
     if (words.text) {
         uint32_t retry_after_ms = err->retry_after_ms;
-        error_set(err, result->code, words.reason, "%s", words.text);
+        error_set(err, code, words.reason, "%s", words.text);
         err->retry_after_ms = retry_after_ms;
         failure.message = str_of(err->text);
         failure.details = (struct str){"", 0};
