@@ -47,7 +47,7 @@ struct command {
 };
 
 extern const struct command COMMAND_IMPORT, COMMAND_EXPORT, COMMAND_GEN, COMMAND_TOP,
-    COMMAND_RECONCILE, COMMAND_KEYS, COMMAND_PLANS;
+    COMMAND_RECONCILE, COMMAND_KEYS, COMMAND_PLANS, COMMAND_AWS, COMMAND_DLQ;
 
 /* Prints "omnictl NAME: …" on standard error; returns COMMAND_USAGE. */
 int command_refuse(const struct command *command, const char *format, ...)

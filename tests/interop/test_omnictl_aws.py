@@ -1,0 +1,130 @@
+"""omnictl aws init and omnictl dlq, against the AWS of the tests."""
+import base64
+
+import pytest
+
+from support.pipeline import wait_archived
+from support.programs import wait_until
+
+
+@pytest.fixture
+def names(tmp_path):
+    return tmp_path.name.replace("_", "-").replace("[", "").replace("]", "")[:40].rstrip("-")
+
+
+@pytest.fixture
+def aws_init(proxy, names, run):
+    end = f"?endpoint={proxy.url}"
+
+    def init(*more):
+        return run("omnictl", "aws", "init", f"--user-store=dynamodb://{names}-users{end}",
+                   f"--ledger=dynamodb://{names}-ledger{end}", f"--events=sqs://{names}{end}",
+                   f"--archive=s3://{names}/archive{end}", f"--alarms=sns://{names}{end}", *more,
+                   env=proxy.environment())
+
+    return init
+
+
+def test_init_makes_everything_and_again_nothing(aws_init, names, sqs, proxy):
+    first = aws_init()
+    assert first.returncode == 0, first.stderr
+    lines = [line.split() for line in first.stdout.splitlines()]
+    made = [["table", f"{names}-users", "created"], ["table", f"{names}-ledger", "created"],
+            ["queue", f"{names}-dead", "created"], ["queue", names, "created"],
+            ["bucket", names, "created"]]
+    assert lines[:5] == made and lines[5][0] == "topic" and lines[5][1].endswith(f":{names}")
+    again = aws_init("--receives=7")
+    assert again.returncode == 0, again.stderr
+    assert [line.split()[2:] for line in again.stdout.splitlines()[:5]] == [["there", "already"]] * 5
+    url = sqs.call("GetQueueUrl", QueueName=names)["QueueUrl"]
+    found = sqs.call("GetQueueAttributes", QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    assert f"{names}-dead" in found["RedrivePolicy"] and "7" in found["RedrivePolicy"]
+    dead = sqs.call("GetQueueUrl", QueueName=f"{names}-dead")["QueueUrl"]
+    dead = sqs.call("GetQueueAttributes", QueueUrl=dead, AttributeNames=["All"])["Attributes"]
+    assert int(dead["MessageRetentionPeriod"]) > int(found["MessageRetentionPeriod"])
+    assert not [entry for entry in proxy.seen() if entry[2] == 403]
+
+
+@pytest.mark.parametrize("faults", [["500", "503"], ["throttle", "500"], ["lose_reply"]])
+def test_init_outlives_bad_answers(aws_init, proxy, faults):
+    for service in ("dynamodb", "sqs", "s3", "sns"):
+        for fault in faults:
+            proxy.inject(fault, service=service)
+    done = aws_init()
+    assert done.returncode == 0, done.stderr
+
+
+def test_init_says_what_is_wrong(run, proxy):
+    env = proxy.environment()
+    done = run("omnictl", "aws", "init", env=env)
+    assert done.returncode == 2 and "nothing to make" in done.stderr
+    done = run("omnictl", "aws", "init", "--events=sqs://q?color=1", env=env)
+    assert done.returncode == 2 and '--events: "sqs://q?color=1": unknown parameter "color"' \
+        in done.stderr
+    done = run("omnictl", "aws", "init", "--events=sqs://q?endpoint=http://127.0.0.1:1", env=env)
+    assert done.returncode == 3 and "sqs: " in done.stderr
+    done = run("omnictl", "aws", "init", "--events=sqs://q",
+               env={"AWS_REGION": "eu-central-1", "AWS_EC2_METADATA_DISABLED": "true", "HOME": "/x"})
+    assert done.returncode == 1 and "no AWS credentials" in done.stderr
+    done = run("omnictl", "aws", "inti", env=env)
+    assert done.returncode == 2 and 'there is no "inti"' in done.stderr
+
+
+@pytest.fixture
+def dlq(aws_init, names, run, proxy):
+    assert aws_init().returncode == 0
+
+    def command(*arguments):
+        return run("omnictl", "dlq", *arguments, f"--queue=sqs://{names}?endpoint={proxy.url}",
+                   env=proxy.environment())
+
+    return command
+
+
+def test_dead_letters_are_shown_and_sent_back(dlq, names, sqs, new_stack, proxy):
+    """A batch whose events could not be taken for a while: it dies, is looked at, and comes back."""
+    stack = new_stack()
+    address = f"sqs://{names}?endpoint={proxy.url}"
+    stack.env = proxy.environment()
+    stack.settings["user"]["events"] = address
+    stack.settings["analytics"]["queue"] = address
+    stack.start_analytics()
+    stack.analytics.stop()
+    stack.start_user()
+    stack.start_gateway()
+    made = stack.http.post("/v1/users", json={"email": "a@example.org", "displayName": "A"})
+    url = sqs.call("GetQueueUrl", QueueName=names)["QueueUrl"]
+    dead = sqs.call("GetQueueUrl", QueueName=f"{names}-dead")["QueueUrl"]
+    wait_until(lambda: sqs.counts(url)[0] > 0, 30, "a batch waits")
+    stack.user.stop()  # nothing comes after it
+    while sqs.counts(url)[0]:  # somebody receives it in vain, again and again
+        sqs.call("ReceiveMessage", QueueUrl=url, VisibilityTimeout=0, MaxNumberOfMessages=10)
+    count = sqs.counts(dead)[0]
+    assert count > 0
+    listed = dlq("list")
+    assert listed.returncode == 0, listed.stderr
+    ids = [line.split()[0] for line in listed.stdout.splitlines()[1:]]
+    assert len(ids) == count
+    shown = dlq("show", ids[0])
+    assert shown.stdout.startswith(f"batch {ids[0]}: "), shown
+    assert dlq("show", "nothing").returncode == 1
+    assert sqs.counts(dead) == (count, 0), "what was looked at is hidden"
+    back = dlq("redrive", "--all")
+    assert back.returncode == 0 and sorted(back.stdout.split()) == sorted(ids), back
+    assert sqs.counts(dead) == (0, 0)
+    stack.start_analytics()
+    stack.start_user()
+    wait_archived(stack, [made.json()["id"]])
+
+
+def test_what_is_no_batch_is_shown_raw(dlq, names, sqs):
+    dead = sqs.call("GetQueueUrl", QueueName=f"{names}-dead")["QueueUrl"]
+    for body in ("!no base64!", base64.b64encode(b"no batch").decode()):
+        sqs.call("SendMessage", QueueUrl=dead, MessageBody=body)
+    ids = [line.split()[0] for line in dlq("list").stdout.splitlines()[1:]]
+    assert {dlq("show", key, "--raw").stdout for key in ids} == {"!no base64!", "no batch"}
+    assert "no batch of events" in dlq("show", ids[0]).stdout
+    done = dlq("redrive", ids[0], "not-there")
+    assert done.returncode == 1 and "there is no message not-there" in done.stderr
+    assert sqs.counts(dead) == (1, 0)
+    assert dlq("redrive").returncode == 2
