@@ -60,3 +60,12 @@ def gateway(module_start, shared_upstream, site):
 def http(gateway):
     with httpx.Client(base_url=f"http://{gateway.address}", timeout=20) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    """Issues certificates; one for localhost is there."""
+    from support.certificates import Authority
+    made = Authority(tmp_path_factory.mktemp("tls"))
+    made.issue("localhost")
+    return made

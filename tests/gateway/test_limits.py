@@ -292,6 +292,29 @@ def test_a_public_key_counts_by_network(edge):
     assert come_from("2001:db8:0:2::1").status_code == 200
 
 
+def test_a_public_key_counts_by_user(edge):
+    here = edge()
+    ada, grace = here.issuer.bearer(sub="ada"), here.issuer.bearer(sub="grace")
+    assert [here.get("secret-page", **ada).status_code for _ in range(3)] == [200, 200, 429]
+    assert [here.get("secret-page", **grace).status_code for _ in range(3)] == [200, 200, 429]
+    # Nor do they use up what others at their address have.
+    assert here.get("secret-page").status_code == 200
+    # A token that is not good is nobody's: it neither takes from a limit nor is it limited by one.
+    wrong = {"Authorization": "Bearer a.b.c"}
+    assert [here.get("secret-page", **wrong).status_code for _ in range(5)] == [401] * 5
+    assert here.get("secret-page").status_code == 200
+    # Another address does not help Ada.
+    assert here.get("secret-page", **ada, **{"X-Forwarded-For": "192.0.2.77"}).status_code == 429
+
+
+def test_a_secret_key_counts_as_a_whole(edge):
+    here = edge()
+    asked = [here.get("secret-small", **here.issuer.bearer(sub=sub), **{"X-Forwarded-For": address})
+             for sub, address in (("ada", "192.0.2.1"), ("grace", "192.0.2.2"),
+                                  ("ada", "192.0.2.3"), ("eve", "192.0.2.4"))]
+    assert [answer.status_code for answer in asked] == [200, 200, 200, 429]
+
+
 # --- addresses ---
 
 def test_the_limit_of_an_address(edge, upstream):
@@ -388,6 +411,18 @@ def test_the_first_request_waits_for_its_lease(edge, wait_until):
     assert [a.status_code for a in answers] == [200] * 8
     assert all("ratelimit" in a.headers for a in answers)
     assert sum(1 for r in here.access.asked if r.want) <= 2
+
+
+def test_the_wait_over_http2(edge, authority, wait_until):
+    here = edge(plans=[plan("daily", quota=1000)], keys=[key("k", "daily", "s")], wait=False,
+                tls_cert=authority.folder / "localhost.pem",
+                tls_key=authority.folder / "localhost.key")
+    with httpx.Client(http2=True, verify=str(authority.ca), timeout=20,
+                      base_url=f"https://localhost:{here.gateway.port}") as http:
+        wait_until(lambda: http.get("/readyz").json()["keys"]["version"])
+        for _ in range(3):
+            answer = http.get("/v1/users/u1", headers=with_key("s"))
+            assert (answer.http_version, answer.status_code) == ("HTTP/2", 200), answer.text
 
 
 def test_a_body_is_read_before_the_wait_and_answered_after_it(edge):
@@ -506,9 +541,12 @@ def test_the_log_tells_who_and_why_and_no_secret(edge, wait_until):
     here = edge()
     here.get("secret-free", **{"X-Forwarded-For": "192.0.2.9"})
     here.get("a-secret-that-is-wrong")
-    wait_until(lambda: len(here.gateway.events("request")) >= 2)
-    admitted, refused = [line for line in here.gateway.events("request")
-                         if line.get("route", "").startswith("/v1")][:2]
+
+    def lines():
+        return [line for line in here.gateway.events("request")
+                if line.get("route", "").startswith("/v1")]
+    wait_until(lambda: len(lines()) == 2)
+    admitted, refused = lines()
     assert (admitted["key_id"], admitted["client"]) == ("k-free", "192.0.2.9")
     assert "reason" not in admitted
     assert refused["reason"] == "API_KEY_INVALID" and "key_id" not in refused

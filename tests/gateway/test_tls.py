@@ -5,15 +5,6 @@ import subprocess
 import httpx
 import pytest
 
-from support.certificates import Authority
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    made = Authority(tmp_path_factory.mktemp("tls"))
-    made.issue("localhost")
-    return made
-
 
 @pytest.fixture(scope="module")
 def secure(module_start, shared_upstream, site, authority):

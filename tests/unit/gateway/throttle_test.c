@@ -3,6 +3,7 @@
 #include "tests/support/unit.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 
 static const int64_t SECOND = 1000000000;
@@ -155,6 +156,36 @@ static void inherits_at_most_a_burst(void **state)
     throttle_free(throttle);
 }
 
+/* --- threads --- */
+
+enum { THREADS = 4, EACH = 20000 };
+
+static void *take_many(void *argument)
+{
+    struct throttle *throttle = argument;
+    uintptr_t admitted = 0;
+    for (int i = 0; i < EACH; i++)
+        admitted += take_named(throttle, "shared", i % 3, 1, 1000, SECOND).admitted;
+    return (void *)admitted;
+}
+
+static void threads_share_a_bucket(void **state)
+{
+    struct throttle *throttle = throttle_new(1);
+    pthread_t threads[THREADS];
+    uintptr_t admitted = 0;
+    (void)state;
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, take_many, throttle), 0);
+    for (int i = 0; i < THREADS; i++) {
+        void *part;
+        pthread_join(threads[i], &part);
+        admitted += (uintptr_t)part;
+    }
+    assert_int_equal(admitted, 3 * 1000);
+    throttle_free(throttle);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -166,6 +197,7 @@ int main(void)
         cmocka_unit_test(strangers_reset_nothing),
         cmocka_unit_test(names_are_no_supply),
         cmocka_unit_test(inherits_at_most_a_burst),
+        cmocka_unit_test(threads_share_a_bucket),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
