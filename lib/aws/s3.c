@@ -123,9 +123,11 @@ enum code s3_create(struct aws_client *client, struct str key, struct str conten
     struct arena arena = {0};
     struct aws_response response;
     struct aws_request request = s3_request(client, "PUT", key, deadline_ms, &arena);
+    const struct http_header checksum = s3_checksum(content->sha256, &arena);
     const struct http_header headers[] = {{STR("Content-Type"), content_type},
                                           {STR("If-None-Match"), STR("*")},
-                                          s3_checksum(content->sha256, &arena)};
+                                          checksum,
+                                          {S3_META_SHA256, checksum.value}};
     request.headers = headers;
     request.header_count = sizeof headers / sizeof *headers;
     s3_set_content(&request, content, &arena);
@@ -146,6 +148,14 @@ static int64_t http_date_ms(struct str text)
     return strptime(copy, "%a, %d %b %Y %H:%M:%S GMT", &tm) ? (int64_t)timegm(&tm) * 1000 : 0;
 }
 
+/* S3's own checksum of an object in parts is one of checksums; what was said at its creation is
+ * the whole's. */
+static struct str digest_of(const struct aws_response *response)
+{
+    struct str said = aws_response_header(response, S3_META_SHA256);
+    return said.ptr ? said : aws_response_header(response, STR("x-amz-checksum-sha256"));
+}
+
 enum code s3_head(struct aws_client *client, struct str key, int64_t deadline_ms,
                   struct arena *arena, struct s3_object *object, struct error *err)
 {
@@ -159,7 +169,7 @@ enum code s3_head(struct aws_client *client, struct str key, int64_t deadline_ms
     *object = (struct s3_object){
         .key = key,
         .etag = aws_response_header(&response, STR("ETag")),
-        .sha256 = aws_response_header(&response, STR("x-amz-checksum-sha256")),
+        .sha256 = digest_of(&response),
         .modified_ms = http_date_ms(aws_response_header(&response, STR("Last-Modified"))),
     };
     if (!str_to_i64(aws_response_header(&response, STR("Content-Length")), &object->size_bytes))

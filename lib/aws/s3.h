@@ -20,14 +20,15 @@ struct s3_object {
     struct str key;
     int64_t size_bytes;
     struct str etag;
-    struct str sha256; /* base64, of the whole object; ptr NULL when S3 does not have it */
+    struct str sha256; /* base64, of the whole object; ptr NULL when nobody knows it */
     int64_t modified_ms;
 };
 
 /*
- * PUT with If-None-Match: *. *created says whether it was this call's object that was created:
- * false when the key is taken. A call whose earlier attempt lost its answer and then finds the key
- * taken is `unsure`: HEAD tells whose it is. ABORTED: S3 asks to try again (409).
+ * PUT with If-None-Match: *. The digest goes along as checksum and, for objects in parts and for
+ * servers that keep no checksums, as metadata. *created says whether it was this call's object that
+ * was created: false when the key is taken. A call whose earlier attempt lost its answer and then
+ * finds the key taken is `unsure`: HEAD tells whose it is. ABORTED: S3 asks to try again (409).
  */
 enum code s3_create(struct aws_client *client, struct str key, struct str content_type,
                     const struct s3_content *content, int64_t deadline_ms, bool *created,
@@ -56,10 +57,10 @@ struct s3_part {
     uint8_t sha256[32];
 };
 
-/* *upload_id in `arena`. */
+/* `sha256` is the whole object's. *upload_id in `arena`. */
 enum code s3_upload_begin(struct aws_client *client, struct str key, struct str content_type,
-                          int64_t deadline_ms, struct arena *arena, struct str *upload_id,
-                          struct error *err) MUST_CHECK;
+                          const uint8_t sha256[32], int64_t deadline_ms, struct arena *arena,
+                          struct str *upload_id, struct error *err) MUST_CHECK;
 /* Fills part->etag (in `arena`) from part->number and content->sha256. */
 enum code s3_upload_part(struct aws_client *client, struct str key, struct str upload_id,
                          const struct s3_content *content, int64_t deadline_ms, struct arena *arena,

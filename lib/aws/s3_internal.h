@@ -6,6 +6,9 @@
 
 enum { S3_TEXT_MAX = 4 << 20 };
 
+/* Where the digest of the whole object is kept beside S3's own checksum, in base64. */
+#define S3_META_SHA256 STR("x-amz-meta-sha256")
+
 /* A request for a key below the location's prefix, or for the bucket itself (key.ptr NULL). */
 struct aws_request s3_request(struct aws_client *client, const char *method, struct str key,
                               int64_t deadline_ms, struct arena *arena);

@@ -14,17 +14,18 @@ static struct str query_of(const char *name, struct str value, struct arena *are
 }
 
 enum code s3_upload_begin(struct aws_client *client, struct str key, struct str content_type,
-                          int64_t deadline_ms, struct arena *arena, struct str *upload_id,
-                          struct error *err)
+                          const uint8_t sha256[32], int64_t deadline_ms, struct arena *arena,
+                          struct str *upload_id, struct error *err)
 {
     const struct http_header headers[] = {{STR("Content-Type"), content_type},
-                                          {STR("x-amz-checksum-algorithm"), STR("SHA256")}};
+                                          {STR("x-amz-checksum-algorithm"), STR("SHA256")},
+                                          {S3_META_SHA256, s3_checksum(sha256, arena).value}};
     struct aws_response response;
     const struct xml_node *root;
     struct aws_request request = s3_request(client, "POST", key, deadline_ms, arena);
     request.query = query_of("uploads", STR(""), arena);
     request.headers = headers;
-    request.header_count = 2;
+    request.header_count = 3;
     if (aws_call(client, &request, arena, &response, err) != CODE_OK)
         return s3_refused(&response, err);
     if (xml_read(arena, response.body, &root, err) != CODE_OK)

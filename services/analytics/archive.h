@@ -1,7 +1,8 @@
 /*
  * The archive as a port: objects under keys, created once and never changed. Creating an object is
  * the commit of the whole pipeline, therefore it is conditional: of all who create a key exactly
- * one ever succeeds (S3: If-None-Match: *; a directory: link). Implementations: archive_dir.c.
+ * one ever succeeds (S3: If-None-Match: *; a directory: link). Implementations: archive_dir.c,
+ * archive_s3.c.
  * All functions are thread-safe.
  */
 #pragma once
@@ -47,6 +48,10 @@ struct archive_vtable {
                       void *argument, struct error *err);
     void (*free)(struct archive *archive);
 };
+
+/* INVALID_ARGUMENT unless it is made of folders and names of a-z A-Z 0-9 - _ = and (not first) a
+ * dot. */
+enum code archive_check_key(struct str key, struct error *err) MUST_CHECK;
 
 static inline void archive_free(struct archive *archive)
 {

@@ -41,19 +41,10 @@ static enum code io_error(struct error *err, int number, const char *what, const
     return error_errno(err, CODE_UNAVAILABLE, number, "archive: %s %s", what, key);
 }
 
-/* Keys are ours; what could leave the directory is refused all the same. */
 static enum code check_key(struct str key, char text[KEY_BYTES], struct error *err)
 {
-    bool good = key.len > 0 && key.len < KEY_BYTES;
-    for (size_t i = 0; good && i < key.len; i++) {
-        char c = key.ptr[i];
-        bool starts = i == 0 || key.ptr[i - 1] == '/';
-        good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               c == '-' || c == '_' || c == '=' || (c == '.' && !starts) || (c == '/' && !starts);
-    }
-    if (!good)
-        return error_set(err, CODE_INVALID_ARGUMENT, "ARCHIVE_KEY", "no key of an archive: %.*s",
-                         STR_ARG(key));
+    if (archive_check_key(key, err) != CODE_OK)
+        return err->code;
     memcpy(text, key.ptr, key.len);
     text[key.len] = '\0';
     return CODE_OK;

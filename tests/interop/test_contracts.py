@@ -2,7 +2,7 @@
 import pytest
 
 
-@pytest.mark.parametrize("suite, backend", [("queue/queue_test", "sqs")])
+@pytest.mark.parametrize("suite, backend", [("queue/queue_test", "sqs"), ("analytics/archive_test", "s3")])
 def test_the_contract_holds(run_suite, proxy, suite, backend):
     out = run_suite(f"tests/contract/{suite}")
     assert f"ok - {backend}" in out, f"the suite did not run on {backend}:\n{out}"
