@@ -15,7 +15,7 @@ $(addprefix $(OUT)/tests/unit/gateway/,schema_test route_test transcode_in_test 
 
 GATEWAY_PEERS := $(patsubst %.c,$(OUT)/%,$(wildcard tests/gateway/programs/*.c))
 $(GATEWAY_PEERS): $(OUT)/tests/gateway/programs/%: $(OUT)/obj/tests/gateway/programs/%.o \
-	$(OUT)/obj/gen/nasty_set.o $(OUT)/libgateway.a $(OUT)/libomni.a
+	$(OUT)/obj/gen/nasty_set.o $(TEST_SUPPORT) $(OUT)/libgateway.a $(OUT)/libomni.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) $^ $(LIBS) -o $@
 peers: $(GATEWAY_PEERS)

@@ -81,20 +81,18 @@ void encode_base64url(struct buf *out, struct str bytes)
     encode_base64_with(out, bytes, BASE64URL, false);
 }
 
-static int base64_digit(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    if (c == '+' || c == '-')
-        return 62;
-    if (c == '/' || c == '_')
-        return 63;
-    return -1;
-}
+/* Values of both alphabets' characters, one more than they are: 0 is none. */
+static const uint8_t BASE64_DIGITS[256] = {
+    ['+'] = 63, ['-'] = 63, ['/'] = 64, ['0'] = 53, ['1'] = 54, ['2'] = 55, ['3'] = 56, ['4'] = 57,
+    ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62, ['A'] = 1,  ['B'] = 2,  ['C'] = 3,
+    ['D'] = 4,  ['E'] = 5,  ['F'] = 6,  ['G'] = 7,  ['H'] = 8,  ['I'] = 9,  ['J'] = 10, ['K'] = 11,
+    ['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16, ['Q'] = 17, ['R'] = 18, ['S'] = 19,
+    ['T'] = 20, ['U'] = 21, ['V'] = 22, ['W'] = 23, ['X'] = 24, ['Y'] = 25, ['Z'] = 26, ['_'] = 64,
+    ['a'] = 27, ['b'] = 28, ['c'] = 29, ['d'] = 30, ['e'] = 31, ['f'] = 32, ['g'] = 33, ['h'] = 34,
+    ['i'] = 35, ['j'] = 36, ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40, ['o'] = 41, ['p'] = 42,
+    ['q'] = 43, ['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48, ['w'] = 49, ['x'] = 50,
+    ['y'] = 51, ['z'] = 52,
+};
 
 bool decode_base64(struct buf *out, struct str text, bool strict)
 {
@@ -105,21 +103,26 @@ bool decode_base64(struct buf *out, struct str text, bool strict)
     }
     if (text.len % 4 == 1 || (padding && (text.len + padding) % 4))
         return false;
+    size_t size = text.len * 6 / 8;
+    uint8_t *to = (uint8_t *)buf_reserve(out, size);
     uint32_t bits = 0;
     int count = 0;
+    if (!to)
+        return false;
     for (size_t i = 0; i < text.len; i++) {
-        int digit = base64_digit(text.ptr[i]);
-        if (digit < 0)
+        uint8_t digit = BASE64_DIGITS[(uint8_t)text.ptr[i]];
+        if (!digit)
             return false;
-        bits = bits << 6 | (uint32_t)digit;
+        bits = bits << 6 | (digit - 1u);
         count += 6;
         if (count >= 8) {
             count -= 8;
-            buf_add_char(out, (char)(uint8_t)(bits >> count));
+            *to++ = (uint8_t)(bits >> count);
             bits &= (1u << count) - 1;
         }
     }
-    return !(strict && bits) && !out->overflow;
+    out->len += size;
+    return !(strict && bits);
 }
 
 bool decode_base64url(struct buf *out, struct str text)
