@@ -20,8 +20,10 @@ struct issuer_world {
     struct arena arena;
     struct signer *old_key, *new_key; /* P-256, with the ids "old" and "new" */
     const char *discovery, *keys;
-    enum code fault; /* of every fetch */
-    int fetches;     /* of key sets and failed ones */
+    enum code fault;                   /* of every fetch */
+    int fetches;                       /* of key sets and failed ones */
+    void (*meanwhile)(void *argument); /* while the key set is fetched; NULL: nothing */
+    void *argument;
 };
 
 static int64_t world_wall_us(const struct clock *clock)
@@ -43,6 +45,8 @@ static enum code world_get(void *context, struct str url, struct arena *arena, s
     world->fetches += !discovery || world->fault;
     if (world->fault)
         return error_set(err, world->fault, NULL, "the issuer is away");
+    if (!discovery && world->meanwhile)
+        world->meanwhile(world->argument);
     *body = str_of(discovery ? world->discovery : world->keys);
     return CODE_OK;
 }

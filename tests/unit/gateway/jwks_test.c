@@ -89,6 +89,24 @@ static void unknown_keys_cause_one_fetch_a_minute(void **state)
     assert_int_equal(find(fixture, "new"), JWKS_FOUND);
 }
 
+static void find_new(void *argument)
+{
+    assert_int_equal(find(argument, "new"), JWKS_ASKING);
+    assert_int_equal(find(argument, "old"), JWKS_FOUND);
+}
+
+static void the_issuer_is_being_asked(void **state)
+{
+    struct fixture *fixture = *state;
+    jwks_step(fixture->jwks);
+    fixture->world.meanwhile = find_new;
+    fixture->world.argument = fixture;
+    fixture->world.now_ms += REFRESH_MS;
+    jwks_step(fixture->jwks);
+    assert_int_equal(fixture->world.fetches, 2);
+    assert_int_equal(find(fixture, "new"), JWKS_UNKNOWN);
+}
+
 static void known_keys_cause_none(void **state)
 {
     struct fixture *fixture = *state;
@@ -272,6 +290,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(keys_come_and_are_refreshed),
         TEST(unknown_keys_cause_one_fetch_a_minute),
+        TEST(the_issuer_is_being_asked),
         TEST(known_keys_cause_none),
         TEST(failures_are_repeated_slower_and_slower),
         TEST(old_keys_are_kept_for_a_while),
