@@ -15,7 +15,8 @@ end
 
 function done(summary, latency)
     local errors = summary.errors
-    io.write(string.format("RESULT %.0f %.0f %.0f %d\n",
+    io.write(string.format("RESULT %.0f %.0f %.0f %d %d\n",
         summary.requests / (summary.duration / 1e6), latency:percentile(50), latency:percentile(99),
-        errors.connect + errors.read + errors.write + errors.status + errors.timeout))
+        errors.connect + errors.read + errors.write + errors.status + errors.timeout,
+        summary.requests))
 end
