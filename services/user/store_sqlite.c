@@ -4,7 +4,6 @@
 #include "base/alloc.h"
 #include "user/reasons.h"
 #include "user/record.h"
-#include "user/store_deadline.h"
 
 #include <stdio.h>
 #include <string.h>
