@@ -5,6 +5,7 @@
 #include "gateway/jwks.h"
 
 #include "base/alloc.h"
+#include "base/cond.h"
 #include "base/log.h"
 #include "gateway/issuer.h"
 #include "json/json_in.h"
@@ -36,15 +37,11 @@ struct jwks {
 struct jwks *jwks_new(const struct jwks_options *options)
 {
     struct jwks *jwks = xcalloc(1, sizeof *jwks);
-    pthread_condattr_t monotonic;
     jwks->options = *options;
     jwks->retry_ms = RETRY_FIRST_MS;
     jwks->due_ms = clock_mono_ms(options->clock);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&jwks->lock, NULL);
-    pthread_cond_init(&jwks->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    cond_init(&jwks->wake);
     return jwks;
 }
 
@@ -177,14 +174,7 @@ int64_t jwks_step(struct jwks *jwks)
 /* False when it is time to stop. */
 static bool pause_for(struct jwks *jwks, int64_t milliseconds)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += milliseconds / 1000;
-    until.tv_nsec += milliseconds % 1000 * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
+    struct timespec until = cond_after_ms(milliseconds);
     pthread_mutex_lock(&jwks->lock);
     while (!jwks->stop && !jwks->asked &&
            pthread_cond_timedwait(&jwks->wake, &jwks->lock, &until) != ETIMEDOUT)

@@ -5,6 +5,7 @@
 #include "gateway/keys.h"
 
 #include "base/alloc.h"
+#include "base/cond.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "gateway/key_file.h"
@@ -214,14 +215,7 @@ static void take_fresh(struct keys *keys)
 /* Until something happens, or the time is over. */
 static void wait_for(struct keys *keys, int64_t milliseconds)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += milliseconds / 1000;
-    until.tv_nsec += milliseconds % 1000 * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
+    struct timespec until = cond_after_ms(milliseconds);
     while (!keys->stop && !keys->has_fresh &&
            pthread_cond_timedwait(&keys->wake, &keys->lock, &until) != ETIMEDOUT)
         ;
@@ -277,15 +271,11 @@ static void *follow(void *argument)
 struct keys *keys_new(const struct keys_options *options)
 {
     struct keys *keys = xcalloc(1, sizeof *keys);
-    pthread_condattr_t monotonic;
     keys->options = *options;
     keys->current_ms = clock_mono_ms(options->clock);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_rwlock_init(&keys->set_lock, NULL);
     pthread_mutex_init(&keys->lock, NULL);
-    pthread_cond_init(&keys->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    cond_init(&keys->wake);
     buf_init(&keys->fresh, SNAPSHOT_BYTES_MAX);
     if (options->state_dir[0]) {
         struct buf path;

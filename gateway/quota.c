@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/arena.h"
+#include "base/cond.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "gateway/quota_account.h"
@@ -224,13 +225,7 @@ static void *run(void *argument)
     struct quota *quota = argument;
     pthread_mutex_lock(&quota->tick_lock);
     while (!quota->stop) {
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += TICK_MS * 1000000L;
-        if (until.tv_nsec >= 1000000000) {
-            until.tv_sec++;
-            until.tv_nsec -= 1000000000;
-        }
+        struct timespec until = cond_after_ms(TICK_MS);
         while (!quota->stop &&
                pthread_cond_timedwait(&quota->wake, &quota->tick_lock, &until) != ETIMEDOUT)
             ;
@@ -267,7 +262,6 @@ static void stop_ticking(struct quota *quota)
 enum code quota_new(const struct quota_options *options, struct quota **quota, struct error *err)
 {
     struct journal *journal;
-    pthread_condattr_t monotonic;
     *quota = NULL;
     if (journal_open(options->state_dir, &journal, err) != CODE_OK)
         return err->code;
@@ -277,10 +271,7 @@ enum code quota_new(const struct quota_options *options, struct quota **quota, s
     id_random_bytes(&made->key, sizeof made->key);
     pthread_mutex_init(&made->journal_lock, NULL);
     pthread_mutex_init(&made->tick_lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&made->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    cond_init(&made->wake);
     for (size_t i = 0; i < QUOTA_SHARDS; i++) {
         pthread_mutex_init(&made->shards[i].lock, NULL);
         made->shards[i].quota = made;

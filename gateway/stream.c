@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/cond.h"
 
 #include <errno.h>
 #include <time.h>
@@ -89,7 +90,6 @@ static void tick(struct stream *stream, int64_t now, int64_t heartbeat_ms)
 static void *run(void *argument)
 {
     struct stream_table *table = argument;
-    struct timespec until;
     pthread_mutex_lock(&table->lock);
     while (!table->stop) {
         if (!table->first) {
@@ -99,12 +99,7 @@ static void *run(void *argument)
         int64_t now = clock_mono_ms(clock_real());
         for (struct stream *stream = table->first; stream; stream = stream->next)
             tick(stream, now, table->heartbeat_ms);
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += TICK_MS * 1000000;
-        if (until.tv_nsec >= 1000000000) {
-            until.tv_sec++;
-            until.tv_nsec -= 1000000000;
-        }
+        struct timespec until = cond_after_ms(TICK_MS);
         while (!table->stop &&
                pthread_cond_timedwait(&table->wake, &table->lock, &until) != ETIMEDOUT)
             ;
@@ -116,12 +111,8 @@ static void *run(void *argument)
 struct stream_table *stream_table_new(int64_t heartbeat_ms)
 {
     struct stream_table *table = xcalloc(1, sizeof *table);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&table->lock, NULL);
-    pthread_cond_init(&table->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    cond_init(&table->wake);
     table->heartbeat_ms = heartbeat_ms;
     table->ticking = pthread_create(&table->ticker, NULL, run, table) == 0;
     if (table->ticking)

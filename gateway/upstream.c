@@ -2,6 +2,7 @@
 #include "gateway/upstream.h"
 
 #include "base/alloc.h"
+#include "base/cond.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -85,12 +86,8 @@ enum code upstreams_new(const struct upstreams_options *options, struct upstream
 {
     struct upstreams *made = xcalloc(1, sizeof *made);
     struct str rest = options->mapping, piece;
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&made->lock, NULL);
-    pthread_cond_init(&made->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    cond_init(&made->wake);
     made->message_bytes_max = options->message_bytes_max;
     made->call_streams = options->call_streams;
     made->identity = options->identity;
@@ -132,14 +129,7 @@ void upstreams_flush(struct upstreams *upstreams)
 /* True when it is time to stop. */
 static bool pause_for(struct upstreams *upstreams, int64_t milliseconds)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += milliseconds / 1000;
-    until.tv_nsec += milliseconds % 1000 * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
+    struct timespec until = cond_after_ms(milliseconds);
     pthread_mutex_lock(&upstreams->lock);
     while (!upstreams->stop &&
            pthread_cond_timedwait(&upstreams->wake, &upstreams->lock, &until) != ETIMEDOUT)
