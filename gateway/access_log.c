@@ -155,6 +155,8 @@ static void add_line(struct buf *out, struct str program, const struct access_li
     if (!str_eq(line->client, line->peer))
         text_member(&json, STR("client"), line->client);
     text_member(&json, STR("key_id"), line->key_id);
+    text_member(&json, STR("issuer"), line->issuer);
+    text_member(&json, STR("subject"), line->subject);
     text_member(&json, STR("reason"), line->reason);
     text_member(&json, STR("error"), line->error);
     if (line->aborted) {

@@ -13,9 +13,10 @@ struct access_log;
 
 struct access_line {
     struct str method, route, code, request_id, trace_id, peer;
-    struct str key_id, client; /* the API key; the client's address when it is not the peer's */
-    struct str reason;         /* of a refusal */
-    struct str error;          /* what was kept from the caller; empty: nothing */
+    struct str key_id, client;  /* the API key; the client's address when it is not the peer's */
+    struct str issuer, subject; /* the signed-in user */
+    struct str reason;          /* of a refusal */
+    struct str error;           /* what was kept from the caller; empty: nothing */
     int status;
     uint64_t bytes;
     int64_t duration_us;

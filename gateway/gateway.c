@@ -151,6 +151,8 @@ static void on_finished(void *context, struct http_exchange *exchange, int statu
         line.trace_id = str_of(request->trace.id);
         line.error = str_of(request->hidden);
         line.key_id = request->caller.key_id;
+        line.issuer = request->caller.issuer;
+        line.subject = request->caller.subject;
         line.reason = str_of(request->reason);
         line.client = request->caller.address;
         line.duration_us = now_us() - request->started_us;
