@@ -119,13 +119,15 @@ static void strangers_reset_nothing(void **state)
 {
     struct throttle *throttle = throttle_new(1);
     int64_t now = SECOND;
+    int admitted = 0;
     (void)state;
-    for (int i = 0; i < 5; i++)
-        assert_true(take_named(throttle, "greedy", 0, 1, 5, now).admitted);
-    assert_false(take_named(throttle, "greedy", 0, 1, 5, now).admitted);
-    for (int i = 0; i < 1000; i++)
-        take_named(throttle, "stranger", i, 1, 5, now);
-    assert_false(take_named(throttle, "greedy", 0, 1, 5, now).admitted);
+    for (int i = 0; i < 3; i++)
+        admitted += take_named(throttle, "greedy", 0, 1, 5, now).admitted;
+    for (int i = 0; i < 1000; i++) /* they owe more than he: his place is the first to go */
+        take_named(throttle, "stranger", i / 5, 1, 5, now);
+    for (int i = 0; i < 10; i++)
+        admitted += take_named(throttle, "greedy", 0, 1, 5, now).admitted;
+    assert_in_range(admitted, 3, 5);
     assert_false(take_named(throttle, "greedy", 0, 1, 5, now + SECOND - 1).admitted);
     throttle_free(throttle);
 }
