@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/str.h"
+#include "base/wait.h"
 #include "db/db.h"
 
 #include <pthread.h>
@@ -298,25 +299,12 @@ static enum code receive_locked(struct queue_sqlite *q, size_t max, int64_t leas
     return *count ? CODE_OK : code;
 }
 
-static struct timespec later(int64_t wait_ms)
-{
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += wait_ms / 1000;
-    until.tv_nsec += wait_ms % 1000 * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_nsec -= 1000000000;
-        until.tv_sec++;
-    }
-    return until;
-}
-
 static enum code queue_receive(struct queue *queue, size_t max, int64_t lease_ms, int64_t wait_ms,
                                struct arena *arena, struct queue_message *messages, size_t *count,
                                struct error *err)
 {
     struct queue_sqlite *q = from(queue);
-    struct timespec until = later(wait_ms);
+    struct timespec until = wait_deadline(wait_ms);
     enum code code = CODE_OK;
     bool timed_out = wait_ms <= 0;
     *count = 0;
@@ -480,7 +468,6 @@ enum code queue_sqlite_open(const char *path, uint64_t max_bytes, const struct c
                             struct queue **queue, struct error *err)
 {
     struct queue_sqlite *q = xcalloc(1, sizeof *q);
-    pthread_condattr_t monotonic;
     if (db_open(path, &SCHEMA, &q->db, err) != CODE_OK)
         goto fail;
     q->base.vtable = &VTABLE;
@@ -490,10 +477,7 @@ enum code queue_sqlite_open(const char *path, uint64_t max_bytes, const struct c
     if (read_totals(q, err) != CODE_OK)
         goto fail;
     pthread_mutex_init(&q->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&q->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    wait_cond_init(&q->changed);
     *queue = &q->base;
     return CODE_OK;
 fail:

@@ -3,6 +3,7 @@
 #include "analytics/consumer_run.h"
 
 #include "base/alloc.h"
+#include "base/wait.h"
 
 #include <pthread.h>
 #include <time.h>
@@ -20,23 +21,10 @@ struct consumer_run {
     bool stopping, heart_stopping, finished;
 };
 
-static struct timespec later(int64_t wait_ms)
-{
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += wait_ms / 1000;
-    until.tv_nsec += wait_ms % 1000 * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_nsec -= 1000000000;
-        until.tv_sec++;
-    }
-    return until;
-}
-
 /* Waits; true when *flag was set. */
 static bool wait_for(struct consumer_run *run, const bool *flag, int64_t wait_ms)
 {
-    struct timespec until = later(wait_ms);
+    struct timespec until = wait_deadline(wait_ms);
     int result = 0;
     pthread_mutex_lock(&run->lock);
     while (!*flag && result == 0 && wait_ms > 0)
@@ -79,7 +67,6 @@ enum code consumer_run_start(const struct consumer_options *options, bool recove
                              struct consumer_run **run, struct error *err)
 {
     struct consumer_run *r = xcalloc(1, sizeof *r);
-    pthread_condattr_t monotonic;
     if (consumer_new(options, &r->consumer, err) != CODE_OK) {
         xfree(r);
         return err->code;
@@ -88,10 +75,7 @@ enum code consumer_run_start(const struct consumer_options *options, bool recove
     r->beat_ms = options->lease_ms / 3 > 0 ? options->lease_ms / 3 : 1;
     r->recover_all = recover_all;
     pthread_mutex_init(&r->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&r->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    wait_cond_init(&r->changed);
     if (pthread_create(&r->heart, NULL, beat, r) != 0)
         goto no_heart;
     if (pthread_create(&r->worker, NULL, work, r) != 0)

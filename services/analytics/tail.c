@@ -2,6 +2,7 @@
 #include "analytics/tail.h"
 
 #include "base/alloc.h"
+#include "base/wait.h"
 #include "pb/nano.h"
 
 #include <pthread.h>
@@ -30,12 +31,8 @@ struct tail {
 struct tail *tail_new(bool queries)
 {
     struct tail *tail = xcalloc(1, sizeof *tail);
-    pthread_condattr_t monotonic;
     pthread_mutex_init(&tail->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&tail->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    wait_cond_init(&tail->changed);
     tail->queries = queries;
     return tail;
 }
@@ -140,24 +137,11 @@ void tail_publish(struct tail *tail, const struct batch *batch, struct str body)
     buf_clear(&bytes);
 }
 
-static struct timespec later(int64_t wait_ms)
-{
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += wait_ms / 1000;
-    until.tv_nsec += wait_ms % 1000 * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_nsec -= 1000000000;
-        until.tv_sec++;
-    }
-    return until;
-}
-
 enum tail_result tail_next(struct tail_listener *listener, int64_t wait_ms, struct arena *arena,
                            struct str *event, uint64_t *missed)
 {
     struct tail *tail = listener->tail;
-    struct timespec until = later(wait_ms);
+    struct timespec until = wait_deadline(wait_ms);
     enum tail_result result = TAIL_NOTHING;
     int waited = 0;
     pthread_mutex_lock(&tail->lock);

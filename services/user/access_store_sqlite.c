@@ -6,12 +6,13 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "base/wait.h"
 #include "user/reasons.h"
 
 #include <errno.h>
 #include <time.h>
 
-enum { PURGE_EVERY_MS = 1000, PURGE_ROWS = 200, WAIT_MS_MAX = 1 << 30 };
+enum { PURGE_EVERY_MS = 1000, PURGE_ROWS = 200 };
 
 static const char STEP_1[] =
     /* Per tenant: the snapshot's version, and how many keys are not disabled. */
@@ -174,23 +175,11 @@ static void take_out(struct access_sqlite *store, struct access_write *write)
         store->last = before;
 }
 
-static struct timespec end_of(int64_t remaining_ms)
-{
-    struct timespec at;
-    int64_t ms = remaining_ms < WAIT_MS_MAX ? remaining_ms : WAIT_MS_MAX;
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    at.tv_sec += ms / 1000;
-    at.tv_nsec += ms % 1000 * 1000000;
-    at.tv_sec += at.tv_nsec / 1000000000;
-    at.tv_nsec %= 1000000000;
-    return at;
-}
-
 enum code access_sqlite_write(struct access_sqlite *store, const struct store_call *call,
                               access_write_fn run, void *input, struct error *err)
 {
     struct access_write write = {.run = run, .input = input, .state = ACCESS_WAITS};
-    struct timespec until = end_of(call->remaining_ms);
+    struct timespec until = wait_deadline(call->remaining_ms);
     pthread_mutex_lock(&store->lock);
     *(store->last ? &store->last->next : &store->first) = &write;
     store->last = &write;
@@ -263,13 +252,9 @@ enum code access_store_sqlite_open(const struct access_store_sqlite_options *opt
                                    struct access_store **out, struct error *err)
 {
     struct access_sqlite *store = xcalloc(1, sizeof *store);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&store->reader_lock, NULL);
     pthread_mutex_init(&store->lock, NULL);
-    pthread_cond_init(&store->done, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    wait_cond_init(&store->done);
     store->base.vtable = &VTABLE;
     store->clock = options->clock;
     if (db_open(options->path, &SCHEMA, &store->db, err) != CODE_OK ||

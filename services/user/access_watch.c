@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "base/wait.h"
 #include "user/service_internal.h"
 
 #include <pthread.h>
@@ -20,16 +21,6 @@ struct access_watch {
     struct access_view *current;
     bool wake, closed;
 };
-
-static struct timespec ms_from_now(int64_t ms)
-{
-    struct timespec at;
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    at.tv_nsec += ms % 1000 * 1000000;
-    at.tv_sec += ms / 1000 + at.tv_nsec / 1000000000;
-    at.tv_nsec %= 1000000000;
-    return at;
-}
 
 /* --- putting a snapshot together --- */
 
@@ -120,7 +111,7 @@ static void *watch_main(void *argument)
     struct access_watch *watch = argument;
     pthread_mutex_lock(&watch->lock);
     while (!watch->closed) {
-        struct timespec until = ms_from_now(ACCESS_WATCH_POLL_MS);
+        struct timespec until = wait_deadline(ACCESS_WATCH_POLL_MS);
         if (!watch->wake)
             pthread_cond_timedwait(&watch->woken, &watch->lock, &until);
         watch->wake = false;
@@ -145,13 +136,9 @@ enum code access_watch_new(struct access_store *store, const struct clock *clock
                            struct access_watch **out, struct error *err)
 {
     struct access_watch *watch = xcalloc(1, sizeof *watch);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&watch->lock, NULL);
-    pthread_cond_init(&watch->woken, &monotonic);
-    pthread_cond_init(&watch->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    wait_cond_init(&watch->woken);
+    wait_cond_init(&watch->changed);
     watch->store = store;
     watch->clock = clock;
     enum code code = look(watch, 0, &watch->current, err);
@@ -204,7 +191,7 @@ void access_watch_free(struct access_watch *watch)
 enum access_watch_result access_watch_next(struct access_watch *watch, uint64_t held,
                                            int64_t wait_ms, struct access_view **view)
 {
-    struct timespec until = ms_from_now(wait_ms);
+    struct timespec until = wait_deadline(wait_ms);
     enum access_watch_result result = ACCESS_WATCH_NOTHING;
     int late = 0;
     pthread_mutex_lock(&watch->lock);

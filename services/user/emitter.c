@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "base/wait.h"
 #include "user/event_ring.h"
 #include "user/pseudonyms.h"
 #include "user/reasons.h"
@@ -246,13 +247,7 @@ static void *run(void *argument)
 {
     struct emitter *emitter = argument;
     for (bool stopping = false; !stopping;) {
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += FLUSH_EVERY_MS * 1000000L;
-        if (until.tv_nsec >= 1000000000L) {
-            until.tv_nsec -= 1000000000L;
-            until.tv_sec++;
-        }
+        struct timespec until = wait_deadline(FLUSH_EVERY_MS);
         pthread_mutex_lock(&emitter->lock);
         if (!emitter->stopping && !atomic_load(&emitter->hurry))
             pthread_cond_timedwait(&emitter->wake, &emitter->lock, &until);
@@ -266,16 +261,12 @@ static void *run(void *argument)
 struct emitter *emitter_new_idle(const struct emitter_options *options)
 {
     struct emitter *emitter = xcalloc(1, sizeof *emitter);
-    pthread_condattr_t monotonic;
     emitter->options = *options;
     emitter->ring = event_ring_new(options->ring_slots);
     emitter->pseudonyms = pseudonyms_new(options->store, options->clock);
     pthread_mutex_init(&emitter->flush_lock, NULL);
     pthread_mutex_init(&emitter->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&emitter->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    wait_cond_init(&emitter->wake);
     return emitter;
 }
 

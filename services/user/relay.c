@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/id.h"
 #include "base/log.h"
+#include "base/wait.h"
 
 #include <pthread.h>
 #include <time.h>
@@ -120,22 +121,9 @@ int64_t relay_step(struct relay *relay)
 
 /* --- the thread --- */
 
-static struct timespec after_ms(int64_t ms)
-{
-    struct timespec at;
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    at.tv_sec += ms / 1000;
-    at.tv_nsec += ms % 1000 * 1000000;
-    if (at.tv_nsec >= 1000000000) {
-        at.tv_nsec -= 1000000000;
-        at.tv_sec++;
-    }
-    return at;
-}
-
 static bool past(const struct timespec *at)
 {
-    struct timespec now = after_ms(0);
+    struct timespec now = wait_deadline(0);
     return now.tv_sec > at->tv_sec || (now.tv_sec == at->tv_sec && now.tv_nsec >= at->tv_nsec);
 }
 
@@ -143,7 +131,7 @@ static bool past(const struct timespec *at)
 static bool wait_after(struct relay *relay, int64_t wait_ms)
 {
     pthread_mutex_lock(&relay->lock);
-    struct timespec until = after_ms(wait_ms);
+    struct timespec until = wait_deadline(wait_ms);
     if (wait_ms < 0)
         while (!relay->woken && !relay->stopping)
             pthread_cond_wait(&relay->wake, &relay->lock);
@@ -172,13 +160,9 @@ static void *run(void *argument)
 struct relay *relay_new_idle(const struct relay_options *options)
 {
     struct relay *relay = xcalloc(1, sizeof *relay);
-    pthread_condattr_t monotonic;
     relay->options = *options;
     pthread_mutex_init(&relay->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&relay->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    wait_cond_init(&relay->wake);
     return relay;
 }
 
@@ -210,7 +194,7 @@ void relay_free(struct relay *relay, int64_t grace_ms)
     if (relay->thread_runs) {
         pthread_mutex_lock(&relay->lock);
         relay->stopping = true;
-        relay->stop_at = after_ms(grace_ms);
+        relay->stop_at = wait_deadline(grace_ms);
         pthread_cond_signal(&relay->wake);
         pthread_mutex_unlock(&relay->lock);
         pthread_join(relay->thread, NULL);

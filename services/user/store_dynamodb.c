@@ -2,8 +2,8 @@
 #include "user/store_dynamodb_outbox.h"
 
 #include "base/alloc.h"
+#include "base/wait.h"
 #include "user/reasons.h"
-#include "user/store_deadline.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -52,7 +52,7 @@ static void *tend(void *argument)
 {
     struct store_dynamodb *store = argument;
     for (;;) {
-        struct timespec until = store_deadline(store->tend_every_ms);
+        struct timespec until = wait_deadline(store->tend_every_ms);
         pthread_mutex_lock(&store->lock);
         if (!store->stopping)
             pthread_cond_timedwait(&store->wake, &store->lock, &until);
@@ -68,7 +68,6 @@ static struct store_dynamodb *new_store(const struct store_dynamodb_options *opt
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct store_dynamodb *store = xcalloc(1, sizeof *store);
-    pthread_condattr_t monotonic;
     pthread_once(&once, make_vtable);
     store->base.vtable = &vtable;
     store->port = options->port;
@@ -78,10 +77,7 @@ static struct store_dynamodb *new_store(const struct store_dynamodb_options *opt
     id_format(id_new(options->clock), store->owner);
     pthread_mutex_init(&store->outbox_lock, NULL);
     pthread_mutex_init(&store->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&store->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    wait_cond_init(&store->wake);
     store->gather = gather_new(store, options->reads_at_once);
     return store;
 }

@@ -8,8 +8,8 @@
 #include "user/store_dynamodb_internal.h"
 
 #include "base/alloc.h"
+#include "base/wait.h"
 #include "user/reasons.h"
-#include "user/store_deadline.h"
 
 #include <errno.h>
 #include <string.h>
@@ -166,7 +166,7 @@ static enum code lead(struct gather *gather, struct waiter *leader, int64_t unti
 /* Until it leads, is answered, or its time is over. */
 static void wait_turn(struct gather *gather, struct waiter *waiter, int64_t remaining_ms)
 {
-    struct timespec until = store_deadline(remaining_ms);
+    struct timespec until = wait_deadline(remaining_ms);
     int late = 0;
     while (waiter->state != WAITER_LEADS && waiter->state != WAITER_DONE && late != ETIMEDOUT)
         late = pthread_cond_timedwait(&waiter->wake, &gather->lock, &until);

@@ -2,6 +2,7 @@
 #include "user/store_sqlite_reader.h"
 
 #include "base/alloc.h"
+#include "base/wait.h"
 #include "user/reasons.h"
 #include "user/record.h"
 
@@ -64,14 +65,10 @@ static void make_vtable(void)
 
 static void init_sync(struct store_sqlite *store)
 {
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&store->lock, NULL);
     pthread_mutex_init(&store->readers_lock, NULL);
-    pthread_cond_init(&store->work, &monotonic);
-    pthread_cond_init(&store->readers_free, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    wait_cond_init(&store->work);
+    wait_cond_init(&store->readers_free);
 }
 
 static enum code set_up_writer(struct store_sqlite *store, int64_t bytes_max, struct error *err)

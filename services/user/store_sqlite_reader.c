@@ -4,8 +4,8 @@
  */
 #include "user/store_sqlite_reader.h"
 
+#include "base/wait.h"
 #include "user/reasons.h"
-#include "user/store_deadline.h"
 
 #include <errno.h>
 
@@ -32,7 +32,7 @@ enum code store_sqlite_reader_take(struct store_sqlite *store, int64_t remaining
     }
     pthread_mutex_lock(&store->readers_lock);
     if (!store->free_readers) {
-        struct timespec until = store_deadline(remaining_ms);
+        struct timespec until = wait_deadline(remaining_ms);
         while (!store->free_readers && late != ETIMEDOUT)
             late = pthread_cond_timedwait(&store->readers_free, &store->readers_lock, &until);
     }

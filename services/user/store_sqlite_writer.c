@@ -12,8 +12,8 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "base/wait.h"
 #include "user/reasons.h"
-#include "user/store_deadline.h"
 
 #include <errno.h>
 #include <string.h>
@@ -29,11 +29,7 @@ enum {
 struct write_op *store_sqlite_op(void)
 {
     struct write_op *op = xcalloc(1, sizeof *op);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&op->done, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    wait_cond_init(&op->done);
     op->references = 1;
     return op;
 }
@@ -97,7 +93,7 @@ static enum code enqueue(struct store_sqlite *store, struct write_op *op, struct
 enum code store_sqlite_submit(struct store_sqlite *store, struct write_op *op, int64_t remaining_ms,
                               struct error *err)
 {
-    struct timespec until = store_deadline(remaining_ms);
+    struct timespec until = wait_deadline(remaining_ms);
     pthread_mutex_lock(&store->lock);
     enum code code = enqueue(store, op, err);
     int late = 0;
@@ -312,7 +308,7 @@ void *store_sqlite_writer_main(void *argument)
     for (;;) {
         pthread_mutex_lock(&store->lock);
         if (!store->first && !store->stopping) {
-            struct timespec until = store_deadline(PURGE_EVERY_MS);
+            struct timespec until = wait_deadline(PURGE_EVERY_MS);
             pthread_cond_timedwait(&store->work, &store->lock, &until);
         }
         size_t count = take_group(store, group);
