@@ -7,7 +7,6 @@
 #include "analytics/archive_dir.h"
 
 #include "base/alloc.h"
-#include "base/clock.h"
 #include "base/id.h"
 
 #include <dirent.h>
@@ -171,9 +170,11 @@ static enum code dir_create(struct archive *archive, struct str key,
 {
     struct archive_dir *a = from(archive);
     char name[KEY_BYTES], temporary[64], id[ID_TEXT_BYTES + 1];
+    struct id unique;
     if (check_key(key, name, err) != CODE_OK)
         return err->code;
-    id_format(id_new(clock_real()), id);
+    id_random_nonce(unique.bytes, sizeof unique.bytes);
+    id_format(unique, id);
     snprintf(temporary, sizeof temporary, "%s/%s", TEMPORARY, id);
     int fd = openat(a->root_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (fd < 0)
