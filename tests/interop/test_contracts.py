@@ -2,7 +2,8 @@
 import pytest
 
 
-@pytest.mark.parametrize("suite, backend", [("queue/queue_test", "sqs"), ("analytics/archive_test", "s3")])
+@pytest.mark.parametrize("suite, backend", [("queue/queue_test", "sqs"), ("analytics/archive_test", "s3"),
+                                            ("analytics/ledger_test", "dynamodb")])
 def test_the_contract_holds(run_suite, proxy, suite, backend):
     out = run_suite(f"tests/contract/{suite}")
     assert f"ok - {backend}" in out, f"the suite did not run on {backend}:\n{out}"
