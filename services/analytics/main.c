@@ -3,7 +3,9 @@
  * when it cannot start, with the reason on standard error.
  */
 #include "analytics/archive_dir.h"
+#include "analytics/archive_s3.h"
 #include "analytics/consumer_run.h"
+#include "analytics/ledger_dynamodb.h"
 #include "analytics/ledger_sqlite.h"
 #include "analytics/service.h"
 #include "aws/setting.h"
@@ -43,11 +45,11 @@ static const struct config_item ITEMS[] = {
     SETTING("queue-bytes", CONFIG_SIZE, queue_bytes, "10GiB", "1MiB", NULL, NULL,
             "batches that may wait; beyond, RecordEvents is refused"),
     SETTING("ledger", CONFIG_TEXT, ledger, "sqlite:", NULL, NULL, NULL,
-            "sqlite:PATH, or sqlite: for ledger.db in data-dir"),
+            "sqlite:PATH, sqlite: for ledger.db in data-dir, or dynamodb://TABLE"),
     SETTING("ledger-retention", CONFIG_DURATION, ledger_retention_ms, "35d", "1d", "3650d", NULL,
             "how long batches are remembered; batches that are older when they come are errors"),
     SETTING("archive", CONFIG_TEXT, archive, "dir:", NULL, NULL, NULL,
-            "dir:PATH, or dir: for archive/ in data-dir"),
+            "dir:PATH, dir: for archive/ in data-dir, or s3://BUCKET/PREFIX"),
     SETTING("segment-age", CONFIG_DURATION, segment_age_ms, "60s", "10ms", "1h", NULL,
             "how old an object may grow before it is archived"),
     SETTING("segment-bytes", CONFIG_SIZE, segment_bytes, "64MiB", "1KiB", "4GiB", NULL,
@@ -86,7 +88,8 @@ static const struct config_program PROGRAM = {
 struct program {
     struct settings settings;
     struct rpc_identity *identity;
-    struct aws *aws; /* NULL unless a setting names something of AWS */
+    struct aws *aws;                  /* NULL unless a setting names something of AWS */
+    struct aws_client *dynamodb, *s3; /* of ledger and archive, or NULL */
     struct queue *queue;
     struct ledger *ledger;
     struct archive *archive;
@@ -137,22 +140,85 @@ static enum code open_queue(struct program *program, struct error *err)
     return CODE_OK;
 }
 
-static enum code open_backends(struct program *program, struct error *err)
+/* A client for a backend, which lives as long as the program. */
+static enum code open_client(struct program *program, const char *name, const char *text,
+                             const struct aws_service *service, struct aws_client **client,
+                             struct error *err)
+{
+    struct aws_location location;
+    const struct aws_setting setting = {name, text, service->name, NULL, 0};
+    struct arena arena = {0};
+    enum code code =
+        aws_setting_open(&setting, PROGRAM.name, &arena, &program->aws, &location, err);
+    if (code == CODE_OK)
+        *client = aws_client_new(&(struct aws_client_options){
+            .aws = program->aws, .service = service, .location = &location});
+    arena_clear(&arena);
+    return code;
+}
+
+static enum code open_dynamodb(struct program *program, struct error *err)
+{
+    const struct settings *s = &program->settings;
+    if (open_client(program, "ledger", s->ledger, &DYNAMODB_SERVICE, &program->dynamodb, err) !=
+        CODE_OK)
+        return err->code;
+    const struct ledger_dynamodb_options options = {
+        .port = dynamodb_port_of(program->dynamodb),
+        .table = aws_client_location(program->dynamodb)->name,
+        .clock = clock_real(),
+        .retention_ms = s->ledger_retention_ms,
+        .trends_retention_ms = s->trends_retention_ms,
+    };
+    if (ledger_dynamodb_open(&options, &program->ledger, err) != CODE_OK)
+        return error_prefix(err, "--ledger");
+    return CODE_OK;
+}
+
+static enum code open_ledger(struct program *program, struct error *err)
 {
     const struct settings *s = &program->settings;
     char path[PROGRAM_PATH_BYTES];
-    if (open_queue(program, err) != CODE_OK)
-        return err->code;
+    if (aws_setting_is(s->ledger, "dynamodb"))
+        return open_dynamodb(program, err);
     if (program_backend_path("ledger", s->ledger, "sqlite:", s->data_dir, "ledger.db", path, err) !=
         CODE_OK)
         return err->code;
     if (ledger_sqlite_open(path, &program->ledger, err) != CODE_OK)
         return error_prefix(err, "--ledger");
+    return CODE_OK;
+}
+
+static enum code open_s3(struct program *program, struct error *err)
+{
+    if (open_client(program, "archive", program->settings.archive, &S3_SERVICE, &program->s3,
+                    err) != CODE_OK)
+        return err->code;
+    const struct archive_s3_options options = {.client = program->s3, .clock = clock_real()};
+    if (archive_s3_open(&options, &program->archive, err) != CODE_OK)
+        return error_prefix(err, "--archive");
+    return CODE_OK;
+}
+
+static enum code open_archive(struct program *program, struct error *err)
+{
+    const struct settings *s = &program->settings;
+    char path[PROGRAM_PATH_BYTES];
+    if (aws_setting_is(s->archive, "s3"))
+        return open_s3(program, err);
     if (program_backend_path("archive", s->archive, "dir:", s->data_dir, "archive", path, err) !=
         CODE_OK)
         return err->code;
     if (archive_dir_open(path, &program->archive, err) != CODE_OK)
         return error_prefix(err, "--archive");
+    return CODE_OK;
+}
+
+static enum code open_backends(struct program *program, struct error *err)
+{
+    if (open_queue(program, err) != CODE_OK || open_ledger(program, err) != CODE_OK ||
+        open_archive(program, err) != CODE_OK)
+        return err->code;
     return CODE_OK;
 }
 
@@ -235,6 +301,8 @@ static void stop(struct program *program)
     archive_free(program->archive);
     ledger_free(program->ledger);
     queue_free(program->queue);
+    aws_client_free(program->dynamodb);
+    aws_client_free(program->s3);
     aws_free(program->aws);
     rpc_identity_free(program->identity);
     if (program->server)

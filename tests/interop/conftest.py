@@ -44,7 +44,7 @@ def moto(tmp_path_factory):
 
     wait_until(answers, 60, "moto answers")
     yield port
-    process.terminate()
+    process.kill()  # it takes its time to end by itself, and keeps nothing
     process.wait(20)
 
 
