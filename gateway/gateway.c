@@ -24,10 +24,10 @@ struct stage {
  * is the order in which refusals win:
  *   identify, cors   refuse nobody. A preflight is answered here: it carries no key by design, and
  *                    costs no more than a refusal would
- *   probe, document  before all limits: a flood from the balancer's address must not make the
+ *   probe            before all limits: a flood from the balancer's address must not make the
  *                    orchestrator kill a process that is well
  *   address          429 per client address, before anything that costs
- *   guard, route     415, 404, 405: the same for everybody
+ *   guard, document, route   415, /openapi.json, 404, 405: the same for everybody
  *   key              403 unless the method's policy is public: key, plan, expiry
  *   rate             429 by the key; for a public key without a token by key and address
  *   sign-in          401, 403: the only dear stage, so behind all that is cheap
@@ -38,8 +38,9 @@ struct stage {
  * is sent must be good all the same.
  */
 static const struct stage AT_HEADERS[] = {
-    {stage_identify}, {stage_cors}, {stage_probe}, {stage_document}, {stage_address}, {stage_guard},
-    {stage_route},    {stage_key},  {stage_rate},  {stage_sign_in},  {stage_charge},  {stage_media},
+    {stage_identify}, {stage_cors},     {stage_probe},  {stage_address},
+    {stage_guard},    {stage_document}, {stage_route},  {stage_key},
+    {stage_rate},     {stage_sign_in},  {stage_charge}, {stage_media},
 };
 
 /* When the body is complete. Who has to wait for the first lease of a quota comes here once more.

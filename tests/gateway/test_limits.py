@@ -322,12 +322,12 @@ def test_the_limit_of_an_address(edge, upstream):
     statuses = [here.get("secret-free", **{"X-Forwarded-For": f"192.0.2.{i}"}).status_code
                 for i in range(6)]  # nobody believes the header
     assert statuses[:4] == [200] * 4 and 429 in statuses[4:]
-    for path in ("/v1/users/u1", "/nope", "/"):
-        answer = here.get(None, path, Origin="https://app.example")
-        if answer.status_code == 429:
-            assert reason(answer) == "ADDRESS_RATE_EXCEEDED"
-            assert answer.headers["access-control-allow-origin"] == "https://app.example"
-            assert items(answer.headers["ratelimit"])[0][0] == "address"
+    for path in ("/v1/users/u1", "/nope", "/", "/openapi.json"):
+        answers = [here.get(None, path, Origin="https://app.example") for _ in range(6)]
+        answer = next(a for a in answers if a.status_code == 429)  # a token may have come back
+        assert reason(answer) == "ADDRESS_RATE_EXCEEDED"
+        assert answer.headers["access-control-allow-origin"] == "https://app.example"
+        assert items(answer.headers["ratelimit"])[0][0] == "address"
     assert here.http.get("/healthz").status_code == 200
     assert here.http.get("/readyz").status_code == 200
     preflight = here.http.options("/v1/users", headers={
