@@ -4,30 +4,12 @@ import time
 
 import httpx
 import pytest
-from conftest import settings
+from conftest import policy, settings
 from support.issuer import DISCOVERY, KEYS, Issuer, key
 from support.programs import run_program, wait_until
 from support.raw_client import Raw
 
 CHALLENGE = 'Bearer realm="api"'
-
-
-@pytest.fixture(scope="module")
-def keyless(gen, tmp_path_factory):
-    """Our descriptors with methods that need no API key: sign-in alone is what is tested here."""
-    from google.protobuf import descriptor_pb2
-    from omnidata.api.v1 import options_pb2
-    every = descriptor_pb2.FileDescriptorSet.FromString((gen / "omnidata.binpb").read_bytes())
-    for file in every.file:
-        for service in file.service:
-            for method in service.method:
-                policy = method.options.Extensions[options_pb2.policy]
-                if policy.access in (options_pb2.ACCESS_UNSPECIFIED, options_pb2.ACCESS_KEY,
-                                     options_pb2.ACCESS_SIGNED_IN):
-                    policy.access = options_pb2.ACCESS_PUBLIC
-    path = tmp_path_factory.mktemp("set") / "keyless.binpb"
-    path.write_bytes(every.SerializeToString())
-    return path
 
 
 def reason_of(answer):
@@ -41,13 +23,6 @@ def gateway(module_start, shared_upstream, module_issuer, keyless):
         cors_origins="https://app.example"))
     wait_until(lambda: program.events("issuer_keys"), what="the issuer's keys")
     return program
-
-
-def policy(upstream, keyless):
-    """Settings of a gateway that enforces the policies; no method needs a key."""
-    mapping = ",".join(f"omnidata.{name}.v1={upstream.target}"
-                       for name in ("user", "analytics", "access"))
-    return {"access": "policy", "descriptor_set": keyless, "upstreams": mapping}
 
 
 def create(http, *args, **kwargs):
