@@ -60,6 +60,16 @@ void gather_free(struct gather *gather)
     xfree(gather);
 }
 
+size_t gather_waiting(struct gather *gather)
+{
+    size_t count = 0;
+    pthread_mutex_lock(&gather->lock);
+    for (const struct waiter *waiter = gather->first; waiter; waiter = waiter->next)
+        count++;
+    pthread_mutex_unlock(&gather->lock);
+    return count;
+}
+
 static void enqueue(struct gather *gather, struct waiter *waiter)
 {
     waiter->state = WAITER_QUEUED;

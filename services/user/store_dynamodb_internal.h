@@ -104,6 +104,7 @@ enum code dynamodb_load_many(struct store_dynamodb *store, uint32_t tenant, cons
 /* --- store_dynamodb_gather.c --- */
 struct gather *gather_new(struct store_dynamodb *store, int requests_max);
 void gather_free(struct gather *gather);
+size_t gather_waiting(struct gather *gather); /* reads that no request has taken yet */
 enum code gather_get(struct gather *gather, const struct store_call *call, struct id id,
                      struct arena *arena, struct user *user, bool *found, struct error *err);
 

@@ -314,7 +314,7 @@ enum code store_dynamodb_create(struct store *base, const struct store_write *wr
 {
     struct arena own = {0};
     struct attempt attempt;
-    struct user first = *user, answer;
+    struct user first = *user, answer = {0};
     first.version = 1;
     *replayed = false;
     attempt_init(&attempt, (struct store_dynamodb *)base, write, &own);
@@ -331,7 +331,7 @@ enum code store_dynamodb_update(struct store *base, const struct store_write *wr
 {
     struct arena own = {0};
     struct attempt attempt;
-    struct user answer;
+    struct user answer = {0};
     *replayed = false;
     attempt_init(&attempt, (struct store_dynamodb *)base, write, &own);
     enum code code = update(&attempt, change, &answer, replayed, err);

@@ -414,15 +414,15 @@ static const struct json_value *batch_of(const struct operation *op, struct str 
     return list && list->kind == JSON_ARRAY && list->count && list->count <= max ? list : NULL;
 }
 
-/* Those of the list from `skip` on, under the table's name. */
+/* The first `left` of the list, under the table's name. */
 static void leave(struct operation *op, const char *name, struct str table, const char *inside,
-                  const struct json_value *list, size_t skip)
+                  const struct json_value *list, size_t left)
 {
     size_t at = 0;
     struct json_out *json = &op->json;
     json_key(json, str_of(name));
     json_object_begin(json);
-    if (skip < list->count) {
+    if (left) {
         json_key(json, table);
         if (inside) {
             json_object_begin(json);
@@ -431,8 +431,8 @@ static void leave(struct operation *op, const char *name, struct str table, cons
         json_array_begin(json);
         for (const struct json_value *one = list->first; one; one = one->next) {
             struct buf text;
-            if (at++ < skip)
-                continue;
+            if (at++ == left)
+                break;
             buf_init_arena(&text, op->arena, ANSWER_MAX);
             fake_write(&text, one);
             json_raw(json, buf_str(&text));
@@ -450,7 +450,7 @@ static enum code batch_get(struct operation *op)
     const struct json_value *keys = batch_of(op, &table, "Keys", ACTIONS_MAX);
     if (!keys)
         return invalid(op, "a batch of keys");
-    size_t take = op->leave_over ? keys->count / 2 : keys->count, at = 0;
+    size_t left = op->leave_over ? (keys->count + 1) / 2 : 0, at = 0;
     json_object_begin(&op->json);
     json_key(&op->json, STR("Responses"));
     json_object_begin(&op->json);
@@ -465,12 +465,12 @@ static enum code batch_get(struct operation *op)
             return invalid(op, "a key");
         const struct fake_item *item =
             fake_find(&op->fake->table, fake_text(key, "pk"), fake_text(key, "sk"));
-        if (item && at < take)
+        if (item && at >= left)
             show(op, item, STR(""));
     }
     json_array_end(&op->json);
     json_object_end(&op->json);
-    leave(op, "UnprocessedKeys", table, "Keys", keys, take);
+    leave(op, "UnprocessedKeys", table, "Keys", keys, left);
     json_object_end(&op->json);
     return CODE_OK;
 }
@@ -481,15 +481,17 @@ static enum code batch_write(struct operation *op)
     const struct json_value *list = batch_of(op, &table, NULL, WRITES_MAX);
     if (!list)
         return invalid(op, "a batch of writes");
-    size_t take = op->leave_over ? list->count / 2 : list->count, at = 0;
-    for (const struct json_value *one = list->first; one && at < take; one = one->next, at++) {
+    size_t left = op->leave_over ? (list->count + 1) / 2 : 0, at = 0;
+    for (const struct json_value *one = list->first; one; one = one->next, at++) {
         const struct json_value *key = json_get(json_get(one, STR("DeleteRequest")), STR("Key"));
         if (!key || !key_fits(key))
             return invalid(op, "a write");
+        if (at < left)
+            continue;
         fake_remove(&op->fake->table, fake_text(key, "pk"), fake_text(key, "sk"));
     }
     json_object_begin(&op->json);
-    leave(op, "UnprocessedItems", table, NULL, list, take);
+    leave(op, "UnprocessedItems", table, NULL, list, left);
     json_object_end(&op->json);
     return CODE_OK;
 }
@@ -530,11 +532,11 @@ static enum fake_fault count_operation(struct dynamodb_fake *fake, struct str na
     return due ? fake->fault : FAKE_NONE;
 }
 
-static enum code cancel_by(struct operation *op, struct str reason)
+static enum code cancel_by(struct operation *op, struct str name, struct str reason)
 {
     const struct json_value *list = json_get(op->request, STR("TransactItems"));
     if (!list)
-        return unavailable(op, false);
+        return dispatch(op, name);
     for (size_t i = 0; i < list->count; i++)
         op->refusal->reasons[i] = i ? STR("None") : reason;
     return cancelled(op, list->count);
@@ -547,9 +549,9 @@ static enum code carry_out(struct operation *op, struct str name, enum fake_faul
     case FAKE_REFUSED:
         return unavailable(op, false);
     case FAKE_CONFLICT:
-        return cancel_by(op, STR("TransactionConflict"));
+        return cancel_by(op, name, STR("TransactionConflict"));
     case FAKE_THROTTLED:
-        return cancel_by(op, STR("ThrottlingError"));
+        return cancel_by(op, name, STR("ThrottlingError"));
     case FAKE_LOST:
         (void)dispatch(op, name);
         error_clear(op->err);

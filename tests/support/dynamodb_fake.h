@@ -14,8 +14,8 @@ enum fake_fault {
     FAKE_REFUSED,    /* UNAVAILABLE; nothing was done */
     FAKE_LOST,       /* it was done; the answer is lost: UNAVAILABLE */
     FAKE_LOST_RETRY, /* it was done, the answer lost, and the same was asked again */
-    FAKE_CONFLICT,   /* a transaction: cancelled by a conflict; else as FAKE_REFUSED */
-    FAKE_THROTTLED,  /* a transaction: cancelled by throttling; else as FAKE_REFUSED */
+    FAKE_CONFLICT,   /* a transaction: cancelled by a conflict; else none */
+    FAKE_THROTTLED,  /* a transaction: cancelled by throttling; else none */
     FAKE_LEFT_OVER,  /* a batch: half of it is left over */
     FAKE_FAULTS
 };
