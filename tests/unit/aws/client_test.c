@@ -91,7 +91,7 @@ static void a_call_is_signed_and_answered(void **state)
     assert_true(str_eq(world->response.body, STR("{\"x\":2}")));
     assert_true(str_eq(aws_response_header(&world->response, STR("x-y")), STR("z")));
     assert_int_equal(world->response.sent, 1);
-    const struct stub_seen *seen = &world->stub->seen[0];
+    const struct stub_seen *seen = &stub_seen(world->stub)[0];
     assert_string_equal(seen->body, "{\"a\":1}");
     assert_non_null(strstr(seen->authorization, "/eu-central-1/sqs/aws4_request, SignedHeaders="
                                                 "host;x-amz-date;x-amz-target, Signature="));
@@ -221,12 +221,12 @@ static void a_wrong_clock_is_corrected_once(void **state)
     STUB_SCRIPT(world->stub, {403, skewed, 0, 0}, {200, "{}", 0, 0});
     assert_int_equal(call(world), CODE_OK);
     assert_int_equal(world->response.sent, 2);
-    assert_true(strcmp(world->stub->seen[0].date, world->stub->seen[1].date) > 0);
+    assert_true(strcmp(stub_seen(world->stub)[0].date, stub_seen(world->stub)[1].date) > 0);
     STUB_SCRIPT(world->stub, {200, "{}", 0, 0});
     assert_int_equal(call(world), CODE_OK); /* it stays corrected */
     char now[SIGV4_TIME_BYTES + 1];
     sigv4_time(clock_wall_us(clock_real()) / 1000000, now);
-    assert_memory_equal(world->stub->seen[0].date, now, 11);
+    assert_memory_equal(stub_seen(world->stub)[0].date, now, 11);
     STUB_SCRIPT(world->stub, {403, skewed, 0, 0});
     assert_int_equal(call(world), CODE_INTERNAL);
     assert_int_equal(world->response.sent, 2);

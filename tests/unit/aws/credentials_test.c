@@ -114,7 +114,7 @@ static void the_environment_comes_first(void **state)
     set(world, "AWS_CONTAINER_CREDENTIALS_FULL_URI", world->stub->endpoint);
     assert_int_equal(open_provider(world), CODE_OK);
     assert_has(world, "environment", "AKID", "token");
-    assert_int_equal(world->stub->seen_count, 0);
+    assert_int_equal(stub_count(world->stub), 0);
 }
 
 static void half_of_a_key_is_refused(void **state)
@@ -173,11 +173,11 @@ static void a_web_identity_is_exchanged_at_sts(void **state)
     set(world, "AWS_ENDPOINT_URL_STS", world->stub->endpoint);
     assert_int_equal(open_provider(world), CODE_OK);
     assert_has(world, "web identity", "ASIAWEB", "web&token");
-    assert_non_null(strstr(world->stub->seen[0].target,
+    assert_non_null(strstr(stub_seen(world->stub)[0].target,
                            "/?Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn=arn%3Aaws"
                            "%3Aiam%3A%3A123456789012%3Arole%2Fomni&RoleSessionName=omnidata&"
                            "WebIdentityToken=a.jwt%2F1"));
-    assert_string_equal(world->stub->seen[0].authorization, "");
+    assert_string_equal(stub_seen(world->stub)[0].authorization, "");
 }
 
 static void a_container_is_asked_with_its_token(void **state)
@@ -189,8 +189,8 @@ static void a_container_is_asked_with_its_token(void **state)
     set(world, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", file_of(world, "token", "bearer x\n"));
     assert_int_equal(open_provider(world), CODE_OK);
     assert_has(world, "container", "ASIAPOD", "pod");
-    assert_string_equal(world->stub->seen[0].target, "/v1/credentials");
-    assert_string_equal(world->stub->seen[0].authorization, "bearer x");
+    assert_string_equal(stub_seen(world->stub)[0].target, "/v1/credentials");
+    assert_string_equal(stub_seen(world->stub)[0].authorization, "bearer x");
 }
 
 static void the_instance_is_asked_last_by_version_2(void **state)
@@ -198,16 +198,16 @@ static void the_instance_is_asked_last_by_version_2(void **state)
     struct world *world = *state;
     world->variables[1] =
         arena_printf(&world->arena, "AWS_EC2_METADATA_SERVICE_ENDPOINT=%s/", world->stub->endpoint);
-    world->stub->extra_name = "X-aws-ec2-metadata-token";
+    stub_note_header(world->stub, "X-aws-ec2-metadata-token");
     STUB_SCRIPT(world->stub, {200, "SESSION", 0, 0}, {200, "my-role\nother", 0, 0},
                 {200, JSON_OF("ASIAEC2", "s", "ec2", FAR), 0, 0});
     assert_int_equal(open_provider(world), CODE_OK);
     assert_has(world, "instance metadata", "ASIAEC2", "ec2");
-    assert_string_equal(world->stub->seen[0].method, "PUT");
-    assert_string_equal(world->stub->seen[0].target, "/latest/api/token");
-    assert_string_equal(world->stub->seen[2].target,
+    assert_string_equal(stub_seen(world->stub)[0].method, "PUT");
+    assert_string_equal(stub_seen(world->stub)[0].target, "/latest/api/token");
+    assert_string_equal(stub_seen(world->stub)[2].target,
                         "/latest/meta-data/iam/security-credentials/my-role");
-    assert_string_equal(world->stub->seen[2].extra, "SESSION");
+    assert_string_equal(stub_seen(world->stub)[2].extra, "SESSION");
 }
 
 static void nothing_anywhere_is_said_so(void **state)
@@ -338,8 +338,8 @@ static void what_ended_is_renewed_once_for_all_who_ask(void **state)
         assert_true(aws_provider_renew(world->provider, 1, on_renewed, &told));
     wait_told(&told, 20);
     assert_int_equal(told.failed, 0);
-    assert_int_equal(world->stub->seen_count, 2);
-    assert_string_equal(world->stub->seen[1].authorization, "two");
+    assert_int_equal(stub_count(world->stub), 2);
+    assert_string_equal(stub_seen(world->stub)[1].authorization, "two");
     assert_has(world, "container", "A2", "t2");
     /* One that fails leaves what is there; the next one is tried. */
     assert_true(aws_provider_renew(world->provider, 2, on_renewed, &told));
@@ -400,8 +400,8 @@ static void an_expired_token_is_renewed_and_the_call_sent_again(void **state)
         .aws = aws, .service = &SQS_SERVICE, .location = &location, .backoff_ms = 1});
     const struct aws_request request = {.method = STR("POST"), .deadline_ms = LONG_MS};
     assert_int_equal(aws_call(client, &request, &world->arena, &response, &world->err), CODE_OK);
-    assert_string_equal(service->seen[0].token, "t1");
-    assert_string_equal(service->seen[1].token, "t2");
+    assert_string_equal(stub_seen(service)[0].token, "t1");
+    assert_string_equal(stub_seen(service)[1].token, "t2");
     /* They end again and cannot be renewed. */
     assert_int_equal(aws_call(client, &request, &world->arena, &response, &world->err),
                      CODE_UNAVAILABLE);

@@ -32,7 +32,7 @@ struct stub {
     struct http_server *server;
     char endpoint[64];
     pthread_mutex_t lock;
-    const struct stub_step *steps;
+    struct stub_step steps[STUB_STEPS_MAX];
     size_t step_count, at, seen_count, held_count;
     struct stub_seen seen[STUB_SEEN_MAX];
     struct http_exchange *held[STUB_SEEN_MAX];
@@ -71,10 +71,10 @@ static inline void stub_request(void *context, struct http_exchange *exchange)
     bool hold = step.status == STUB_HOLD && stub->held_count < STUB_SEEN_MAX;
     if (hold)
         stub->held[stub->held_count++] = exchange;
-    pthread_mutex_unlock(&stub->lock);
     const struct http_header header = {str_of(step.header), str_of(step.value)};
     if (!hold)
         http_answer(exchange, step.status, &header, step.header != NULL, str_of(step.body));
+    pthread_mutex_unlock(&stub->lock);
 }
 
 static inline void stub_error(void *context, int status, const char *text, struct buf *body,
@@ -93,11 +93,34 @@ static inline void stub_finished(void *context, struct http_exchange *exchange, 
 
 static inline void stub_script(struct stub *stub, const struct stub_step *steps, size_t count)
 {
+    assert_in_range(count, 1, STUB_STEPS_MAX);
     pthread_mutex_lock(&stub->lock);
-    stub->steps = steps;
+    memcpy(stub->steps, steps, count * sizeof *steps);
     stub->step_count = count;
     stub->at = stub->seen_count = 0;
     pthread_mutex_unlock(&stub->lock);
+}
+
+/* A header to write down in `extra` from now on. */
+static inline void stub_note_header(struct stub *stub, const char *name)
+{
+    pthread_mutex_lock(&stub->lock);
+    stub->extra_name = name;
+    pthread_mutex_unlock(&stub->lock);
+}
+
+/* What was asked since the script was given; to look at once the answers are there. */
+static inline size_t stub_count(struct stub *stub)
+{
+    pthread_mutex_lock(&stub->lock);
+    size_t count = stub->seen_count;
+    pthread_mutex_unlock(&stub->lock);
+    return count;
+}
+
+static inline const struct stub_seen *stub_seen(struct stub *stub)
+{
+    return stub_count(stub) ? stub->seen : NULL;
 }
 
 #define STUB_SCRIPT(stub, ...) \
@@ -127,8 +150,10 @@ static inline struct stub *stub_new(void)
 
 static inline void stub_free(struct stub *stub)
 {
+    pthread_mutex_lock(&stub->lock);
     for (size_t i = 0; i < stub->held_count; i++)
         http_answer(stub->held[i], 500, NULL, 0, STR(""));
+    pthread_mutex_unlock(&stub->lock);
     http_server_drain(stub->server, 2000);
     pthread_mutex_destroy(&stub->lock);
     xfree(stub);
