@@ -317,8 +317,8 @@ static void parts_become_an_object_that_was_not_there(void **state)
     STUB_SCRIPT(world->stub, {200, answer_begin, 0, 0}, {200, "", "ETag", "\"e<1\""},
                 {200, "<Error><Code>InternalError</Code></Error>", 0, 0},
                 {200, "<CompleteMultipartUploadResult/>", 0, 0});
-    assert_int_equal(s3_upload_begin(world->client, STR("k"), STR("t/t"), LONG_MS, &world->arena,
-                                     &upload, &world->err),
+    assert_int_equal(s3_upload_begin(world->client, STR("k"), STR("t/t"), content.sha256, LONG_MS,
+                                     &world->arena, &upload, &world->err),
                      CODE_OK);
     assert_int_equal(s3_upload_part(world->client, STR("k"), upload, &content, LONG_MS,
                                     &world->arena, &part, &world->err),
