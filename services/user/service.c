@@ -146,6 +146,8 @@ static const struct rpc_method USER_METHODS[] = {
 };
 
 static const struct rpc_method EVENT_METHODS[] = {
+    WRITE("ForgetActor", omnidata__event__v1__forget_actor_request, google__protobuf__empty,
+          service_forget_actor),
     READ("GetEmitted", omnidata__event__v1__get_emitted_request,
          omnidata__event__v1__get_emitted_response, service_get_emitted),
 };

@@ -1,7 +1,9 @@
-/* EventSourceService: how many events were made, and how many still wait here. */
+/* EventSourceService: how many events were made, how many still wait here, and by whom they were.
+ */
 #include "user/service_internal.h"
 
 #include "user/event.h"
+#include "user/pseudonyms.h"
 
 enum { DAY_S = 24 * 3600 };
 
@@ -55,4 +57,21 @@ enum code service_get_emitted(struct rpc_call *call, const void *message, void *
         response->oldest_pending_ms = (uint64_t)(now_ms - stats.oldest_ms);
     response->dropped_reads = emitter_dropped(service->emitter);
     return CODE_OK;
+}
+
+enum code service_forget_actor(struct rpc_call *call, const void *message, void *answer,
+                               struct error *err)
+{
+    const Omnidata__Event__V1__ForgetActorRequest *request = message;
+    struct service *service = rpc_call_context(call);
+    struct store_call store_call = service_store_call(call);
+    (void)answer;
+    if (!*request->issuer)
+        error_field(err, "issuer", "is required");
+    if (!*request->subject)
+        error_field(err, "subject", "is required");
+    if (err->code != CODE_OK)
+        return err->code;
+    struct store_actor actor = pseudonyms_actor(str_of(request->issuer), str_of(request->subject));
+    return emitter_forget_actor(service->emitter, &store_call, &actor, err);
 }

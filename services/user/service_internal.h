@@ -44,4 +44,5 @@ enum code service_get_user(struct rpc_call *, const void *, void *, struct error
 enum code service_batch_get_users(struct rpc_call *, const void *, void *, struct error *);
 enum code service_list_users(struct rpc_call *, const void *, void *, struct error *);
 enum code service_search_users(struct rpc_call *, const void *, void *, struct error *);
+enum code service_forget_actor(struct rpc_call *, const void *, void *, struct error *);
 enum code service_get_emitted(struct rpc_call *, const void *, void *, struct error *);

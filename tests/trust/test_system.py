@@ -110,6 +110,23 @@ def test_events_say_by_whom_under_a_pseudonym(system):
     assert {one["query"]: one["count"] for one in top["searches"]} == {"jose": "1", "anna": "1"}
 
 
+def test_a_forgotten_actor_is_a_stranger(system):
+    """Erasing a user cuts the thread between a person and what the person did."""
+    ada, admin = system.issuer.mint(), system.issuer.mint(sub="root", scope="users.write admin")
+    forget = {"issuer": system.issuer.url, "subject": "ada"}
+    assert create(system, ada, "a@x.example").status_code == 201
+    for token, body, status in ((ada, forget, 403), (None, forget, 401), (admin, {}, 400),
+                                (admin, forget, 204), (admin, forget, 204)):
+        answer = system.client.post("/v1/actors:forget", headers=headers(system, token), json=body)
+        assert answer.status_code == status, answer.text
+    assert create(system, ada, "b@x.example").status_code == 201
+    assert create(system, ada, "c@x.example").status_code == 201
+    reconcile(system)
+    rows = sorted(archived_rows(system), key=lambda row: row["id"])
+    actors = [row["actor"] for row in rows if row["kind"] == "USER_CREATED"]
+    assert len(actors) == 3 and len(set(actors)) == 2 and len(set(actors[1:])) == 1
+
+
 def contents(folder):
     for path in sorted(folder.rglob("*")):
         if path.is_file():
