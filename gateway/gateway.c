@@ -352,6 +352,9 @@ enum code gateway_start(const struct gateway_options *options, struct gateway **
                  LOG_C("meaning", "whoever reaches this address may call everything"));
     if (gateway->sign_in)
         sign_in_start(gateway->sign_in);
+    else if (options->access == GATEWAY_ACCESS_POLICY)
+        log_warn("no_issuers", LOG_C("setting", "--issuers"),
+                 LOG_C("meaning", "nobody can sign in: what needs a user is refused"));
     upstreams_watch(gateway->upstreams, options->health_poll_ms);
     *started = gateway;
     return CODE_OK;

@@ -116,10 +116,10 @@ static void log_set(const struct jwks *jwks, const struct jwk_set *set)
              LOG_S("reason", reason));
 }
 
-/* Under the lock; the old set is the caller's to release, behind it. */
-static struct jwk_set *succeed(struct jwks *jwks, struct jwk_set *set)
+/* Under the lock; the old set is the caller's to release, behind it. True when it is another. */
+static bool succeed(struct jwks *jwks, struct jwk_set *set, struct jwk_set **former)
 {
-    struct jwk_set *old = jwks->set;
+    struct jwk_set *old = *former = jwks->set;
     bool changed = !old || !jwk_set_includes(old, set) || !jwk_set_includes(set, old);
     if (old && !jwk_set_includes(set, old))
         atomic_fetch_add(&jwks->generation, 1);
@@ -128,44 +128,61 @@ static struct jwk_set *succeed(struct jwks *jwks, struct jwk_set *set)
     jwks->due_ms = jwks->fetched_ms + with_jitter(jwks, jwks->options.refresh_ms);
     jwks->retry_ms = RETRY_FIRST_MS;
     jwks->failure[0] = '\0';
-    if (changed)
-        log_set(jwks, set);
-    return old;
+    return changed;
 }
 
+static void log_failure(const struct jwks *jwks, const struct error *err, int64_t pause_ms)
+{
+    if (err->code != CODE_CANCELLED)
+        log_warn("issuer_keys_failed", LOG_S("issuer", jwks->options.issuer), LOG_ERR(err),
+                 LOG_I("again_in_ms", pause_ms));
+}
+
+/* Under the lock. */
 static void fail(struct jwks *jwks, const struct error *err)
 {
     int64_t pause_ms = with_jitter(jwks, jwks->retry_ms);
-    if (err->code != CODE_CANCELLED)
-        log_warn("issuer_keys_failed", LOG_S("issuer", jwks->options.issuer), LOG_ERR(err),
-                 LOG_B("has_keys", jwks->set != NULL), LOG_I("again_in_ms", pause_ms));
     jwks->due_ms = clock_mono_ms(jwks->options.clock) + pause_ms;
     jwks->retry_ms = jwks->retry_ms * 2 < RETRY_MAX_MS ? jwks->retry_ms * 2 : RETRY_MAX_MS;
     snprintf(jwks->failure, sizeof jwks->failure, "%s", err->text);
 }
 
-int64_t jwks_step(struct jwks *jwks)
+/* One fetch, from beginning to end; how long it is until the next. */
+static int64_t fetch_and_take(struct jwks *jwks)
 {
     struct error err = {0};
-    struct jwk_set *set = NULL;
+    struct jwk_set *set = NULL, *former = NULL;
+    bool changed = false;
+    enum code code = fetch(jwks, &set, &err);
+    pthread_mutex_lock(&jwks->lock);
+    jwks->fetching = jwks->asked = false;
+    if (code == CODE_OK)
+        changed = succeed(jwks, set, &former);
+    else
+        fail(jwks, &err);
+    int64_t wait_ms = jwks->due_ms - clock_mono_ms(jwks->options.clock);
+    pthread_mutex_unlock(&jwks->lock);
+    if (changed)
+        log_set(jwks, set); /* this thread alone replaces it */
+    if (code != CODE_OK)
+        log_failure(jwks, &err, wait_ms);
+    jwk_set_release(former);
+    return wait_ms;
+}
+
+int64_t jwks_step(struct jwks *jwks)
+{
     int64_t now_ms = clock_mono_ms(jwks->options.clock);
     pthread_mutex_lock(&jwks->lock);
     int64_t wait_ms = jwks->due_ms - now_ms;
-    if (wait_ms <= 0 && !jwks->stop) {
+    bool due = wait_ms <= 0 && !jwks->stop;
+    if (due) {
         jwks->begun = jwks->fetching = true;
         jwks->begun_ms = now_ms;
-        pthread_mutex_unlock(&jwks->lock);
-        enum code code = fetch(jwks, &set, &err);
-        pthread_mutex_lock(&jwks->lock);
-        jwks->fetching = jwks->asked = false;
-        if (code == CODE_OK)
-            set = succeed(jwks, set);
-        else
-            fail(jwks, &err);
-        wait_ms = jwks->due_ms - clock_mono_ms(jwks->options.clock);
     }
     pthread_mutex_unlock(&jwks->lock);
-    jwk_set_release(set);
+    if (due)
+        wait_ms = fetch_and_take(jwks);
     return wait_ms > 0 ? wait_ms : 0;
 }
 

@@ -164,7 +164,7 @@ def test_origins(gateway, upstream, module_issuer, origin, good):
 
 
 def test_any_origin_is_still_no_credentials(start, upstream):
-    program = start("omni-gateway", *settings(upstream, cors_origins="*"))
+    program = start("omni-gateway", *settings(upstream, access="open", cors_origins="*"))
     with httpx.Client(base_url=f"http://{program.address}") as client:
         answer = client.get("/v1/users/x", headers={"Origin": "https://any.example",
                                                     "Cookie": "session=x"})

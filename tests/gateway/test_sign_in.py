@@ -141,7 +141,7 @@ def test_probes_need_nothing(http, module_issuer):
 
 def start_gateway(start, upstream, issuers, **more):
     program = start("omni-gateway", *settings(upstream, issuers=issuers, **{
-        "issuer_keys_refetch": "1s", **more}))
+        "issuer_keys_refetch": "1s", "access": "open", **more}))
     return program, httpx.Client(base_url=f"http://{program.address}", timeout=20)
 
 
@@ -334,6 +334,7 @@ def test_settings_that_are_refused(value, words):
 
 def test_a_policy_without_issuers(start, upstream, issuer, keyless):
     program = start("omni-gateway", *settings(upstream, **policy(upstream, keyless)))
+    assert program.events("no_issuers")
     with httpx.Client(base_url=f"http://{program.address}", timeout=20) as client:
         assert create(client).status_code == 401
         answer = create(client, headers=issuer.bearer())

@@ -6,6 +6,8 @@
 #include "http/server.h"
 
 #include <arpa/inet.h>
+#include <dlfcn.h>
+#include <netdb.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -336,6 +338,64 @@ static void a_connection_that_fails_or_is_lost(void **state)
     assert_fails(world, &request, CODE_UNAVAILABLE, "NO_CONNECTION");
 }
 
+/* --- names --- */
+
+/* In libc's place: the address of slow.example comes when the test says so. */
+static pthread_mutex_t name_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t name_wake = PTHREAD_COND_INITIALIZER;
+static bool name_asked, name_may_come, name_came;
+
+int getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
+                struct addrinfo **found)
+{
+    static int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+    pthread_mutex_lock(&name_lock);
+    if (!real)
+        *(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
+    bool slow = host && strcmp(host, "slow.example") == 0;
+    name_asked = name_asked || slow;
+    pthread_cond_broadcast(&name_wake);
+    while (slow && !name_may_come)
+        pthread_cond_wait(&name_wake, &name_lock);
+    name_came = name_came || slow;
+    pthread_cond_broadcast(&name_wake);
+    pthread_mutex_unlock(&name_lock);
+    return slow ? EAI_AGAIN : real(host, service, hints, found);
+}
+
+static void set_name(bool *flag)
+{
+    pthread_mutex_lock(&name_lock);
+    *flag = true;
+    pthread_cond_broadcast(&name_wake);
+    pthread_mutex_unlock(&name_lock);
+}
+
+static void wait_for_name(const bool *flag)
+{
+    pthread_mutex_lock(&name_lock);
+    while (!*flag)
+        pthread_cond_wait(&name_wake, &name_lock);
+    pthread_mutex_unlock(&name_lock);
+}
+
+static void a_name_that_does_not_come_holds_up_nobody(void **state)
+{
+    struct world *world = *state;
+    struct http_client_request request = request_of(world, "GET", "/");
+    request.url = STR("http://slow.example/");
+    request.deadline_ms = 50;
+    alarm(60); /* where the client waits for the name, this would never end */
+    assert_fails(world, &request, CODE_DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED");
+    request = request_of(world, "GET", "/");
+    assert_int_equal(fetch(world, &request).status, 203);
+    wait_for_name(&name_asked);
+    assert_false(name_came);
+    alarm(0);
+    set_name(&name_may_come); /* its thread ends by itself */
+    wait_for_name(&name_came);
+}
+
 struct outcome {
     struct world *world;
     int times;
@@ -406,6 +466,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_answer_has_a_bound, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_cannot_be_sent_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_connection_that_fails_or_is_lost, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_name_that_does_not_come_holds_up_nobody, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(deadlines_hold_while_waiting_for_a_connection_too, set_up,
                                         tear_down),
     };
