@@ -16,6 +16,7 @@
 #include "user/relay.h"
 #include "user/relay_sqs.h"
 #include "user/service.h"
+#include "user/store_dynamodb.h"
 #include "user/store_sqlite.h"
 
 #include <malloc.h>
@@ -45,7 +46,7 @@ static const struct config_item ITEMS[] = {
     SETTING("data-dir", CONFIG_TEXT, data_dir, "./data/user", NULL, NULL, NULL,
             "where the databases and the page token key are"),
     SETTING("user-store", CONFIG_TEXT, user_store, "sqlite:", NULL, NULL, NULL,
-            "sqlite:PATH, or sqlite: for users.db in data-dir"),
+            "sqlite:PATH, or sqlite: for users.db in data-dir; dynamodb://TABLE?region=REGION"),
     SETTING("access-store", CONFIG_TEXT, access_store, "sqlite:", NULL, NULL, NULL,
             "API keys, plans and quotas: sqlite:PATH, or sqlite: for access.db in data-dir"),
     SETTING("quota-lease", CONFIG_DURATION, quota_lease_ms, "1m", "1s", "1h", NULL,
@@ -65,8 +66,8 @@ static const struct config_item ITEMS[] = {
             "threads for writes: as many share one commit"),
     SETTING("calls-waiting", CONFIG_INT, calls_waiting, "4096", "1", "1000000", NULL,
             "calls that may wait for a thread; beyond, RESOURCE_EXHAUSTED"),
-    SETTING("readers", CONFIG_INT, readers, "4", "1", "256", NULL,
-            "threads for reads, each with a database connection"),
+    SETTING("readers", CONFIG_INT, readers, "0", "0", "256", NULL,
+            "threads for reads, each with a SQLite connection; 0: 4 with SQLite, 32 with DynamoDB"),
     SETTING("store-bytes", CONFIG_SIZE, store_bytes, "0", "0", NULL, NULL,
             "the most the database may grow to; 0: as far as the disk goes"),
     SETTING("outbox-bytes", CONFIG_SIZE, outbox_bytes, "256MiB", "64KiB", NULL, NULL,
@@ -82,7 +83,8 @@ static const struct config_program PROGRAM = {"omni-user", "the user directory, 
 struct program {
     struct settings settings;
     struct rpc_identity *identity;
-    struct aws *aws; /* NULL unless a setting names something of AWS */
+    struct aws *aws;             /* NULL unless a setting names something of AWS */
+    struct aws_client *dynamodb; /* likewise */
     struct store *store;
     struct access_store *access_store;
     struct page_tokens *tokens;
@@ -95,16 +97,57 @@ struct program {
     struct rpc_server *server;
 };
 
+static bool stores_in_dynamodb(const struct program *program)
+{
+    return aws_setting_is(program->settings.user_store, "dynamodb");
+}
+
+/* Threads that wait for the network may be more than those that work. */
+static int readers_of(const struct program *program)
+{
+    if (program->settings.readers)
+        return (int)program->settings.readers;
+    return stores_in_dynamodb(program) ? 32 : 4;
+}
+
+static enum code open_dynamodb(struct program *program, struct error *err)
+{
+    enum { READS_AT_ONCE = 8 };
+    struct aws_location location;
+    const struct aws_setting setting = {"user-store", program->settings.user_store, "dynamodb",
+                                        NULL, 0};
+    struct arena arena = {0};
+    enum code code =
+        aws_setting_open(&setting, PROGRAM.name, &arena, &program->aws, &location, err);
+    if (code == CODE_OK) {
+        program->dynamodb = aws_client_new(&(struct aws_client_options){
+            .aws = program->aws, .service = &DYNAMODB_SERVICE, .location = &location});
+        const struct store_dynamodb_options options = {
+            .port = store_dynamodb_port(program->dynamodb),
+            .table = location.name,
+            .clock = clock_real(),
+            .reads_at_once = READS_AT_ONCE,
+            .tend_every_ms = STORE_DYNAMODB_TEND_MS,
+        };
+        if (store_dynamodb_open(&options, &program->store, err) != CODE_OK)
+            code = error_prefix(err, "--user-store");
+    }
+    arena_clear(&arena);
+    return code;
+}
+
 static enum code open_store(struct program *program, struct error *err)
 {
     const struct settings *settings = &program->settings;
     char path[PROGRAM_PATH_BYTES];
+    if (stores_in_dynamodb(program))
+        return open_dynamodb(program, err);
     if (program_backend_path("user-store", settings->user_store, "sqlite:", settings->data_dir,
                              "users.db", path, err) != CODE_OK)
         return err->code;
     const struct store_sqlite_options options = {
         .path = path,
-        .readers = (int)settings->readers,
+        .readers = readers_of(program),
         .bytes_max = settings->store_bytes,
         .writes_waiting_max = WRITES_WAITING_MAX,
         .clock = clock_real(),
@@ -201,6 +244,8 @@ static enum code start_relay(struct program *program, struct error *err)
     });
     if (!program->relay)
         return error_set(err, CODE_RESOURCE_EXHAUSTED, NULL, "cannot start the relay's thread");
+    if (stores_in_dynamodb(program))
+        store_dynamodb_on_found(program->store, relay_wake, program->relay);
     return CODE_OK;
 }
 
@@ -236,7 +281,7 @@ static enum code start_server(struct program *program, struct error *err)
                   .grant_count = SERVICE_GRANT_COUNT,
                   .open = str_eq(str_of(program->settings.access), STR("open"))},
         .workers = (int)program->settings.workers,
-        .quick_workers = (int)program->settings.readers,
+        .quick_workers = readers_of(program),
         .queue_max = (int)program->settings.calls_waiting,
         .streams_max = STREAMS_MAX,
         .message_bytes_max = MESSAGE_BYTES,
@@ -257,6 +302,8 @@ static void stop(struct program *program)
         access_watch_close(program->access.watch); /* gateways go; they have their snapshot */
     bool clean = !program->server || rpc_server_drain(program->server, program->settings.grace_ms);
     emitter_free(program->emitter);
+    if (program->store && stores_in_dynamodb(program))
+        store_dynamodb_on_found(program->store, NULL, NULL);
     relay_free(program->relay, RELAY_GRACE_MS);
     if (program->sender)
         program->sender->free(program->sender);
@@ -264,6 +311,7 @@ static void stop(struct program *program)
     access_store_free(program->access_store);
     page_tokens_free(program->tokens);
     store_free(program->store);
+    aws_client_free(program->dynamodb);
     aws_free(program->aws);
     rpc_identity_free(program->identity);
     if (program->server)

@@ -1,7 +1,7 @@
 /*
  * The user store as a port of the domain: what must happen together happens in one call. Row, event
  * and idempotency record of a write commit in one transaction, or none of them does; when a write
- * returns OK it is durable. Implementations: store_sqlite.
+ * returns OK it is durable. Implementations: store_sqlite, store_dynamodb.
  *
  * All functions are thread-safe and block at most until the call's deadline (DEADLINE_EXCEEDED; a
  * write may then still be carried out). Results live in the arena that was handed in. RESOURCE_
@@ -55,7 +55,8 @@ struct store_vtable {
     /* NOT_FOUND (USER_NOT_FOUND). */
     enum code (*get)(struct store *store, const struct store_call *call, struct id id,
                      struct arena *arena, struct user *user, struct error *err);
-    /* users[i] is NULL where there is none. One consistent view. */
+    /* users[i] is NULL where there is none. One consistent view; on DynamoDB each user as it is at
+     * some moment of the call. */
     enum code (*get_many)(struct store *store, const struct store_call *call, const struct id *ids,
                           size_t count, struct arena *arena, struct user **users,
                           struct error *err);

@@ -80,8 +80,9 @@ enum {
 };
 
 /*
- * Opens a table that exists: FAILED_PRECONDITION (TABLE_MISSING, or SCHEMA when a newer program has
- * written it), RESOURCE_EXHAUSTED when other processes hold every shard of the outbox.
+ * Opens a table that exists, of the shape of aws/dynamodb_table.h: FAILED_PRECONDITION
+ * (TABLE_MISSING, or SCHEMA when a newer program has written it), RESOURCE_EXHAUSTED when other
+ * processes hold every shard of the outbox.
  */
 enum code store_dynamodb_open(const struct store_dynamodb_options *options, struct store **store,
                               struct error *err) MUST_CHECK;
@@ -94,7 +95,3 @@ void store_dynamodb_on_found(struct store *store, void (*found)(void *argument),
 
 /* Renews leases, looks for shards that nobody holds; what the thread does. */
 void store_dynamodb_tend(struct store *store);
-
-/* The body of CreateTable, and of UpdateTimeToLive, which wants the table to be ACTIVE. */
-struct str store_dynamodb_create_table(struct arena *arena, struct str table);
-struct str store_dynamodb_update_ttl(struct arena *arena, struct str table);

@@ -1,7 +1,7 @@
 /*
  * What the rooms of the DynamoDB store share:
  *   store_dynamodb.c         opening, closing, the vtable
- *   store_dynamodb_table.c   the table's description, the layout's version, keys
+ *   store_dynamodb_table.c   the layout's version, keys
  *   store_dynamodb_item.c    users and values as items, and back
  *   store_dynamodb_call.c    operations, transactions and what cancelled them
  *   store_dynamodb_write.c   create, update, delete

@@ -214,8 +214,8 @@ static enum code run(struct search *search, struct error *err)
     struct hit *hits = arena_alloc(search->arena, (LIST_ROWS_MAX + 1) * sizeof *hits);
     qsort(search->words, search->word_count, sizeof *search->words, longest_first);
     for (size_t i = 0; !search->scans && i < search->word_count && i < PROBES_MAX; i++) {
-        size_t count;
-        bool few;
+        size_t count = 0;
+        bool few = false;
         if (read_list(search, *search->words[i], hits, &count, &few, err) != CODE_OK)
             return err->code;
         if (few)

@@ -1,67 +1,10 @@
-/* The table: its description, the version of its layout, and how keys are made. */
+/* The version of the layout, and how keys are made. */
 #include "user/store_dynamodb_internal.h"
 
 #include "base/encode.h"
 #include "crypto/crypto.h"
 
 enum { SCHEMA_VERSION = 1 };
-
-struct str store_dynamodb_create_table(struct arena *arena, struct str table)
-{
-    static const char *const attributes[] = {"pk", "sk"};
-    static const char *const kinds[] = {"HASH", "RANGE"};
-    struct buf body;
-    buf_init_arena(&body, arena, 4096);
-    struct json_out json = json_out_to(&body);
-    json_object_begin(&json);
-    json_key(&json, STR("TableName"));
-    json_string(&json, table);
-    json_key(&json, STR("BillingMode"));
-    json_string(&json, STR("PAY_PER_REQUEST"));
-    json_key(&json, STR("AttributeDefinitions"));
-    json_array_begin(&json);
-    for (int i = 0; i < 2; i++) {
-        json_object_begin(&json);
-        json_key(&json, STR("AttributeName"));
-        json_string(&json, str_of(attributes[i]));
-        json_key(&json, STR("AttributeType"));
-        json_string(&json, STR("S"));
-        json_object_end(&json);
-    }
-    json_array_end(&json);
-    json_key(&json, STR("KeySchema"));
-    json_array_begin(&json);
-    for (int i = 0; i < 2; i++) {
-        json_object_begin(&json);
-        json_key(&json, STR("AttributeName"));
-        json_string(&json, str_of(attributes[i]));
-        json_key(&json, STR("KeyType"));
-        json_string(&json, str_of(kinds[i]));
-        json_object_end(&json);
-    }
-    json_array_end(&json);
-    json_object_end(&json);
-    return buf_str(&body);
-}
-
-struct str store_dynamodb_update_ttl(struct arena *arena, struct str table)
-{
-    struct buf body;
-    buf_init_arena(&body, arena, 4096);
-    struct json_out json = json_out_to(&body);
-    json_object_begin(&json);
-    json_key(&json, STR("TableName"));
-    json_string(&json, table);
-    json_key(&json, STR("TimeToLiveSpecification"));
-    json_object_begin(&json);
-    json_key(&json, STR("AttributeName"));
-    json_string(&json, STR("ttl"));
-    json_key(&json, STR("Enabled"));
-    json_bool(&json, true);
-    json_object_end(&json);
-    json_object_end(&json);
-    return buf_str(&body);
-}
 
 /* --- the layout's version --- */
 

@@ -147,7 +147,7 @@ int main(void)
         SUITE_TEST(line_is_cut_by_number_and_bytes),
         SUITE_TEST(hours_count_made_and_waiting),
         SUITE_TEST(refused_batch_is_kept_aside_until_readmitted),
-        SUITE_TEST(sealing_stops_at_a_full_batch),
+        SUITE_LARGE_TEST(sealing_stops_at_a_full_batch),
     };
     return suite_run(tests);
 }

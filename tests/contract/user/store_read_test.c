@@ -185,7 +185,7 @@ int main(void)
         SUITE_TEST(strange_position_is_refused),
         SUITE_TEST(reads_that_share_a_view),
         SUITE_TEST(connections_come_back_from_sharing),
-        SUITE_TEST(writers_at_once_each_get_their_own_answer),
+        SUITE_LARGE_TEST(writers_at_once_each_get_their_own_answer),
     };
     return suite_run(tests);
 }

@@ -5,6 +5,7 @@
 #pragma once
 #include "tests/support/unit.h"
 
+#include "aws/dynamodb_table.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "tests/support/dynamodb_fake.h"
@@ -35,6 +36,8 @@ struct suite {
     enum code (*open)(struct suite *suite);
     void (*close)(struct suite *suite); /* what the backend keeps beside the store */
     struct dynamodb_fake *fake;
+    struct aws *aws;
+    struct aws_client *client;
 };
 
 static inline int64_t suite_wall_us(const struct clock *clock)
@@ -82,17 +85,61 @@ static inline void suite_close_fake(struct suite *suite)
     dynamodb_fake_free(suite->fake);
 }
 
+/* --- an AWS that is really there: OMNI_TEST_AWS, the address (make interop) --- */
+
+/* A table of each test's own; opened anew it is the same one. */
+static inline enum code suite_open_aws(struct suite *suite)
+{
+    struct aws_location location;
+    struct str name = str_from(str_of(suite->directory), 5);
+    char text[256];
+    if (!suite->aws) {
+        snprintf(text, sizeof text, "dynamodb://%.*s?endpoint=%s", STR_ARG(name),
+                 getenv("OMNI_TEST_AWS"));
+        if (aws_open(&(struct aws_options){0}, &suite->aws, &suite->err) != CODE_OK ||
+            aws_location_read(str_of(text), "dynamodb", getenv, NULL, 0, &suite->arena, &location,
+                              &suite->err) != CODE_OK)
+            return suite->err.code;
+        suite->client = aws_client_new(&(struct aws_client_options){
+            .aws = suite->aws, .service = &DYNAMODB_SERVICE, .location = &location});
+        bool created;
+        if (dynamodb_table_create(suite->client, name, 60000, &created, &suite->err) != CODE_OK)
+            return suite->err.code;
+    }
+    return store_dynamodb_open(
+        &(struct store_dynamodb_options){.port = store_dynamodb_port(suite->client),
+                                         .table = name,
+                                         .clock = &suite->clock.base,
+                                         .reads_at_once = 2},
+        &suite->store, &suite->err);
+}
+
+static inline void suite_close_aws(struct suite *suite)
+{
+    struct str name = str_from(str_of(suite->directory), 5);
+    const struct json_value *answer;
+    char body[128];
+    snprintf(body, sizeof body, "{\"TableName\":\"%.*s\"}", STR_ARG(name));
+    assert_int_equal(dynamodb_call(suite->client, STR("DeleteTable"), str_of(body), 60000,
+                                   &suite->arena, &answer, NULL, &suite->err),
+                     CODE_OK);
+    aws_client_free(suite->client);
+    aws_free(suite->aws);
+}
+
 struct suite_backend {
     const char *name;
     enum code (*open)(struct suite *suite);
     void (*close)(struct suite *suite);
+    bool far;                        /* a network away, and slow: few users will do */
     size_t search_users, small_page; /* what makes every way of a search taken, and no slower */
 };
 
 static const struct suite_backend SUITE_BACKENDS[] = {
-    {"sqlite", suite_open_sqlite, NULL, 3000, 7},
-    {"dynamodb", suite_open_fake, suite_close_fake, 700, 17},
-    {"dynamodb with small pages", suite_open_fake_small, suite_close_fake, 700, 33},
+    {"sqlite", suite_open_sqlite, NULL, false, 3000, 7},
+    {"dynamodb", suite_open_fake, suite_close_fake, false, 700, 17},
+    {"dynamodb with small pages", suite_open_fake_small, suite_close_fake, false, 700, 33},
+    {"dynamodb at AWS", suite_open_aws, suite_close_aws, true, 40, 7},
 };
 /* The one whose turn it is. */
 static const struct suite_backend *suite_backend = &SUITE_BACKENDS[0];
@@ -140,17 +187,36 @@ static inline void suite_reopen(struct suite *suite)
 
 #define SUITE_TEST(test) cmocka_unit_test_setup_teardown(test, suite_setup, suite_teardown)
 
-/* All of `tests` on every backend. Returns how many failed. */
-#define suite_run(tests) \
-    __extension__({ \
-        int failed_ = 0; \
-        for (size_t b_ = 0; b_ < sizeof SUITE_BACKENDS / sizeof *SUITE_BACKENDS; b_++) { \
-            suite_backend = &SUITE_BACKENDS[b_]; \
-            failed_ += _cmocka_run_group_tests(suite_backend->name, tests, \
-                                               sizeof(tests) / sizeof *(tests), NULL, NULL); \
-        } \
-        failed_; \
-    })
+/* One that makes more users than a network away can be waited for. */
+#define SUITE_LARGE_TEST(test) \
+    cmocka_unit_test_prestate_setup_teardown(test, suite_setup, suite_teardown, (void *)"large")
+
+static inline int suite_run_on(const struct suite_backend *backend, const struct CMUnitTest *tests,
+                               size_t count)
+{
+    struct CMUnitTest chosen[32];
+    size_t chosen_count = 0;
+    assert_true(count <= sizeof chosen / sizeof *chosen);
+    for (size_t i = 0; i < count; i++)
+        if (!backend->far || !tests[i].initial_state)
+            chosen[chosen_count++] = tests[i];
+    suite_backend = backend;
+    printf("# backend: %s\n", backend->name);
+    return _cmocka_run_group_tests(backend->name, chosen, chosen_count, NULL, NULL);
+}
+
+/* All of `tests` on every backend here; or on those that are far, when the environment says where
+ * they are. Returns how many failed. */
+static inline int suite_run_all(const struct CMUnitTest *tests, size_t count)
+{
+    int failed = 0;
+    for (size_t i = 0; i < sizeof SUITE_BACKENDS / sizeof *SUITE_BACKENDS; i++)
+        if (SUITE_BACKENDS[i].far == (getenv("OMNI_TEST_AWS") != NULL))
+            failed += suite_run_on(&SUITE_BACKENDS[i], tests, count);
+    return failed;
+}
+
+#define suite_run(tests) suite_run_all(tests, sizeof(tests) / sizeof *(tests))
 
 static inline struct store_call suite_call(void)
 {
