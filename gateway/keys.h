@@ -3,6 +3,8 @@
  * snapshot into a set, puts it in the old one's place and keeps it on disk. While the service is
  * away the last set goes on being used: keys end by their own times, and by this clock.
  *
+ * A snapshot is one message: it has to fit --max-message-bytes (4 MiB: some 30,000 keys).
+ *
  * Requests look a key up under a reader's lock and take a copy, so no set outlives its successor.
  */
 #pragma once

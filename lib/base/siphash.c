@@ -1,6 +1,7 @@
 /* The algorithm as its paper has it: two rounds a word, four at the end. */
 #include "base/siphash.h"
 
+#include <endian.h>
 #include <string.h>
 
 struct state {
@@ -28,12 +29,13 @@ static void mix(struct state *s, int rounds)
     }
 }
 
-static uint64_t little_endian(const char *from, size_t count)
+/* Up to eight bytes, the first one lowest. */
+static uint64_t word_at(const char *from, size_t count)
 {
     uint64_t word = 0;
-    for (size_t i = count; i-- > 0;)
-        word = word << 8 | (unsigned char)from[i];
-    return word;
+    if (count)
+        memcpy(&word, from, count);
+    return le64toh(word);
 }
 
 static void absorb(struct state *s, uint64_t word)
@@ -49,8 +51,8 @@ uint64_t siphash(struct siphash_key key, struct str text)
                       key.k0 ^ 0x6c7967656e657261U, key.k1 ^ 0x7465646279746573U};
     size_t at = 0;
     for (; at + 8 <= text.len; at += 8)
-        absorb(&s, little_endian(text.ptr + at, 8));
-    absorb(&s, (uint64_t)text.len << 56 | little_endian(text.ptr + at, text.len - at));
+        absorb(&s, word_at(text.ptr + at, 8));
+    absorb(&s, (uint64_t)text.len << 56 | word_at(text.ptr + at, text.len - at));
     s.c ^= 0xff;
     mix(&s, 4);
     return s.a ^ s.b ^ s.c ^ s.d;
