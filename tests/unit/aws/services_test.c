@@ -200,7 +200,7 @@ static void an_object_is_created_if_its_key_is_free(void **state)
                         "LXEWQrcmsEQBYnyp+6wy9chTD7GQPMTbAiWHF5IaSIE=");
     assert_non_null(strstr(stub_seen(world->stub)[0].authorization,
                            "SignedHeaders=content-type;host;if-none-match;x-amz-checksum-sha256;"
-                           "x-amz-content-sha256;x-amz-date,"));
+                           "x-amz-content-sha256;x-amz-date;x-amz-meta-sha256,"));
     STUB_SCRIPT(world->stub, {412, EXISTS, 0, 0});
     assert_int_equal(s3_create(world->client, STR("k"), STR("t/t"), &content, LONG_MS, &created,
                                &unsure, &world->err),
