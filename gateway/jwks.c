@@ -5,8 +5,8 @@
 #include "gateway/jwks.h"
 
 #include "base/alloc.h"
-#include "base/cond.h"
 #include "base/log.h"
+#include "base/wait.h"
 #include "gateway/issuer.h"
 #include "json/json_in.h"
 
@@ -41,7 +41,7 @@ struct jwks *jwks_new(const struct jwks_options *options)
     jwks->retry_ms = RETRY_FIRST_MS;
     jwks->due_ms = clock_mono_ms(options->clock);
     pthread_mutex_init(&jwks->lock, NULL);
-    cond_init(&jwks->wake);
+    wait_cond_init(&jwks->wake);
     return jwks;
 }
 
@@ -191,7 +191,7 @@ int64_t jwks_step(struct jwks *jwks)
 /* False when it is time to stop. */
 static bool pause_for(struct jwks *jwks, int64_t milliseconds)
 {
-    struct timespec until = cond_after_ms(milliseconds);
+    struct timespec until = wait_deadline(milliseconds);
     pthread_mutex_lock(&jwks->lock);
     while (!jwks->stop && !jwks->asked &&
            pthread_cond_timedwait(&jwks->wake, &jwks->lock, &until) != ETIMEDOUT)

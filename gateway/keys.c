@@ -5,9 +5,9 @@
 #include "gateway/keys.h"
 
 #include "base/alloc.h"
-#include "base/cond.h"
 #include "base/id.h"
 #include "base/log.h"
+#include "base/wait.h"
 #include "gateway/key_file.h"
 #include "omnidata/access/v1/access.pb-c.h"
 #include "pb/proto.h"
@@ -215,7 +215,7 @@ static void take_fresh(struct keys *keys)
 /* Until something happens, or the time is over. */
 static void wait_for(struct keys *keys, int64_t milliseconds)
 {
-    struct timespec until = cond_after_ms(milliseconds);
+    struct timespec until = wait_deadline(milliseconds);
     while (!keys->stop && !keys->has_fresh &&
            pthread_cond_timedwait(&keys->wake, &keys->lock, &until) != ETIMEDOUT)
         ;
@@ -275,7 +275,7 @@ struct keys *keys_new(const struct keys_options *options)
     keys->current_ms = clock_mono_ms(options->clock);
     pthread_rwlock_init(&keys->set_lock, NULL);
     pthread_mutex_init(&keys->lock, NULL);
-    cond_init(&keys->wake);
+    wait_cond_init(&keys->wake);
     buf_init(&keys->fresh, SNAPSHOT_BYTES_MAX);
     if (options->state_dir[0]) {
         struct buf path;

@@ -3,9 +3,9 @@
 
 #include "base/alloc.h"
 #include "base/arena.h"
-#include "base/cond.h"
 #include "base/id.h"
 #include "base/log.h"
+#include "base/wait.h"
 #include "gateway/quota_account.h"
 
 #include <errno.h>
@@ -225,7 +225,7 @@ static void *run(void *argument)
     struct quota *quota = argument;
     pthread_mutex_lock(&quota->tick_lock);
     while (!quota->stop) {
-        struct timespec until = cond_after_ms(TICK_MS);
+        struct timespec until = wait_deadline(TICK_MS);
         while (!quota->stop &&
                pthread_cond_timedwait(&quota->wake, &quota->tick_lock, &until) != ETIMEDOUT)
             ;
@@ -271,7 +271,7 @@ enum code quota_new(const struct quota_options *options, struct quota **quota, s
     id_random_bytes(&made->key, sizeof made->key);
     pthread_mutex_init(&made->journal_lock, NULL);
     pthread_mutex_init(&made->tick_lock, NULL);
-    cond_init(&made->wake);
+    wait_cond_init(&made->wake);
     for (size_t i = 0; i < QUOTA_SHARDS; i++) {
         pthread_mutex_init(&made->shards[i].lock, NULL);
         made->shards[i].quota = made;

@@ -12,7 +12,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "base/cond.h"
+#include "base/wait.h"
 
 #include <errno.h>
 #include <time.h>
@@ -99,7 +99,7 @@ static void *run(void *argument)
         int64_t now = clock_mono_ms(clock_real());
         for (struct stream *stream = table->first; stream; stream = stream->next)
             tick(stream, now, table->heartbeat_ms);
-        struct timespec until = cond_after_ms(TICK_MS);
+        struct timespec until = wait_deadline(TICK_MS);
         while (!table->stop &&
                pthread_cond_timedwait(&table->wake, &table->lock, &until) != ETIMEDOUT)
             ;
@@ -112,7 +112,7 @@ struct stream_table *stream_table_new(int64_t heartbeat_ms)
 {
     struct stream_table *table = xcalloc(1, sizeof *table);
     pthread_mutex_init(&table->lock, NULL);
-    cond_init(&table->wake);
+    wait_cond_init(&table->wake);
     table->heartbeat_ms = heartbeat_ms;
     table->ticking = pthread_create(&table->ticker, NULL, run, table) == 0;
     if (table->ticking)

@@ -2,7 +2,7 @@
 #include "gateway/upstream.h"
 
 #include "base/alloc.h"
-#include "base/cond.h"
+#include "base/wait.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -87,7 +87,7 @@ enum code upstreams_new(const struct upstreams_options *options, struct upstream
     struct upstreams *made = xcalloc(1, sizeof *made);
     struct str rest = options->mapping, piece;
     pthread_mutex_init(&made->lock, NULL);
-    cond_init(&made->wake);
+    wait_cond_init(&made->wake);
     made->message_bytes_max = options->message_bytes_max;
     made->call_streams = options->call_streams;
     made->identity = options->identity;
@@ -129,7 +129,7 @@ void upstreams_flush(struct upstreams *upstreams)
 /* True when it is time to stop. */
 static bool pause_for(struct upstreams *upstreams, int64_t milliseconds)
 {
-    struct timespec until = cond_after_ms(milliseconds);
+    struct timespec until = wait_deadline(milliseconds);
     pthread_mutex_lock(&upstreams->lock);
     while (!upstreams->stop &&
            pthread_cond_timedwait(&upstreams->wake, &upstreams->lock, &until) != ETIMEDOUT)

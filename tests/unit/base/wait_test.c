@@ -1,5 +1,5 @@
 /* Points in time, and that waiting for one ends. */
-#include "base/cond.h"
+#include "base/wait.h"
 #include "tests/support/unit.h"
 
 #include <errno.h>
@@ -11,12 +11,12 @@ static int64_t ms_of(struct timespec time)
 
 static void points_in_time(void **state)
 {
-    static const int64_t cases[] = {0, 1, 999, 1000, 1001, 86399999};
+    static const int64_t cases[] = {0, 1, 999, 1000, 1001, 86399999, 1 << 30};
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct timespec before, after;
         clock_gettime(CLOCK_MONOTONIC, &before);
-        struct timespec until = cond_after_ms(cases[i]);
+        struct timespec until = wait_deadline(cases[i]);
         clock_gettime(CLOCK_MONOTONIC, &after);
         assert_true(until.tv_nsec >= 0 && until.tv_nsec < 1000000000);
         assert_true(ms_of(until) >= ms_of(before) + cases[i]);
@@ -28,9 +28,9 @@ static void waits_by_that_clock(void **state)
 {
     pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
     pthread_cond_t cond;
-    struct timespec until = cond_after_ms(20), now;
+    struct timespec until = wait_deadline(20), now;
     (void)state;
-    cond_init(&cond);
+    wait_cond_init(&cond);
     pthread_mutex_lock(&mutex);
     while (pthread_cond_timedwait(&cond, &mutex, &until) != ETIMEDOUT)
         ;
