@@ -5,6 +5,7 @@ import time
 import httpx
 import pytest
 from conftest import policy, settings
+from support.certificates import Authority
 from support.issuer import DISCOVERY, KEYS, Issuer, key
 from support.programs import run_program, wait_until
 from support.raw_client import Raw
@@ -290,12 +291,14 @@ def test_a_slow_issuer_holds_up_nobody(start, upstream, issuer):
 
 
 def test_certificates_are_checked(start, upstream, tmp_path):
+    (tmp_path / "other").mkdir()
     secure = Issuer([key("ec1")], tls_dir=tmp_path)
     try:
-        program, client = start_gateway(start, upstream, secure.setting)
-        client.close()
-        failed = wait_until(lambda: program.events("issuer_keys_failed"))[0]
-        assert failed["code"] == "UNAVAILABLE" and "certificate" in failed["error"]
+        for trusted in ("", Authority(tmp_path / "other").ca):
+            program, client = start_gateway(start, upstream, secure.setting, issuer_ca_file=trusted)
+            client.close()
+            failed = wait_until(lambda: program.events("issuer_keys_failed"))[0]
+            assert failed["code"] == "UNAVAILABLE" and "certificate" in failed["error"]
         program, client = start_gateway(start, upstream, secure.setting,
                                         issuer_ca_file=secure.ca_file)
         with client:

@@ -4,9 +4,7 @@ Signatures are made by python3-cryptography, which shares no code with the gatew
 fixture (tests/conftest.py), or Issuer() and .stop().
 """
 import base64
-import datetime
 import functools
-import ipaddress
 import json
 import socket
 import ssl
@@ -14,10 +12,10 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from cryptography import x509
 from cryptography.hazmat.primitives import hashes, hmac, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, utils
-from cryptography.x509.oid import NameOID
+
+from support.certificates import Authority
 
 AUDIENCE = "omnidata"
 DISCOVERY, KEYS = "/.well-known/openid-configuration", "/keys"
@@ -192,28 +190,11 @@ class Issuer:
         handler.wfile.write(body)
 
     def _certify(self, directory):
-        """A certificate for localhost that signs itself; .ca_file is what trusts it."""
-        private = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-        now = datetime.datetime.utcnow()
-        certificate = (
-            x509.CertificateBuilder().subject_name(name).issuer_name(name)
-            .public_key(private.public_key()).serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(days=1))
-            .not_valid_after(now + datetime.timedelta(days=1))
-            .add_extension(x509.SubjectAlternativeName(
-                [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
-                False)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=0), True)
-            .sign(private, hashes.SHA256()))
-        self.ca_file = directory / "issuer.pem"
-        self.ca_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-        secret = directory / "issuer.key"
-        secret.write_bytes(private.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption()))
+        """A certificate for localhost; .ca_file is what trusts it."""
+        authority = Authority(directory)
+        self.ca_file = authority.ca
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.ca_file, secret)
+        context.load_cert_chain(*authority.issue("localhost"))
         return context
 
     # --- tokens ---
