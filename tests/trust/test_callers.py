@@ -98,6 +98,24 @@ def test_who_may_call_what(call, metadata, expected, user, analytics):
         assert outcome(getattr(stub(channel), method), request, metadata=metadata) == expected
 
 
+def test_refusals_of_strangers_are_audited(user, wait_until):
+    with grpc.insecure_channel(user.address) as channel:
+        stub = user_pb2_grpc.UserServiceStub(channel)
+        outcome(stub.GetUser, GET[2], metadata=[says(**ADMIN), ("x-request-id", "stranger-1")])
+        outcome(stub.GetUser, GET[2], metadata=[token("gateway"), says(**{**KEY, "key_id": ""})])
+
+    def lines():
+        return [line for line in user.events("audit") if line["method"].endswith("/GetUser")
+                and (line["request_id"] == "stranger-1" or line["address"] == KEY["address"])]
+
+    stranger, keyless = wait_until(lambda: len(lines()) >= 2 and lines()[-2:])
+    assert (stranger["code"], stranger["reason"]) == ("UNAUTHENTICATED", "PEER_UNKNOWN")
+    assert stranger["peer"] == stranger["subject"] == ""  # what a stranger says is not told
+    assert stranger["address"].startswith("ipv4:127.0.0.1:")
+    assert (keyless["code"], keyless["reason"]) == ("UNAUTHENTICATED", "KEY_REQUIRED")
+    assert (keyless["peer"], keyless["request_id"]) == ("gateway", KEY["request_id"])
+
+
 def test_refused_before_the_message_is_read(user):
     """What cannot be decoded is refused for who sent it, not for what it is."""
     with grpc.insecure_channel(user.address) as channel:
