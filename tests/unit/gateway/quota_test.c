@@ -6,150 +6,9 @@
 
 #include "base/log.h"
 #include "gateway/quota_journal.h"
-#include "tests/support/unit.h"
+#include "tests/unit/gateway/quota_store.h"
 
 #include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-enum { ASKED_MAX = 64, LEASES_MAX = 256, VALID_MS = 10000, WAIT_MS = 2000 };
-
-static int64_t now_ms;
-
-static int64_t wall_us(const struct clock *clock)
-{
-    (void)clock;
-    return now_ms * 1000;
-}
-
-static int64_t mono_ms(const struct clock *clock)
-{
-    (void)clock;
-    return now_ms;
-}
-
-static const struct clock CLOCK = {wall_us, mono_ms};
-
-/* --- the store --- */
-
-struct store_lease {
-    char id[40], gateway_id[40];
-    uint64_t granted;
-    bool returned;
-};
-
-struct question {
-    char lease_id[40], returned_id[40], gateway_id[40], subject[40];
-    uint64_t want, unspent;
-    quota_granted_fn granted;
-    void *argument;
-};
-
-struct store {
-    struct quota_lessor lessor; /* first */
-    uint64_t quota, used;
-    uint64_t chunk_max; /* 0: a quarter of what is left, as the service does */
-    struct store_lease leases[LEASES_MAX];
-    size_t lease_count;
-    struct question questions[ASKED_MAX];
-    size_t question_count, asked_in_all;
-    enum code fails; /* what is answered instead */
-    bool forgets;    /* carries out, and the answer is lost */
-};
-
-static void store_ask(const struct quota_lessor *lessor, const struct quota_ask *ask,
-                      quota_granted_fn granted, void *argument)
-{
-    struct store *store = (struct store *)(uintptr_t)lessor;
-    assert_true(store->question_count < ASKED_MAX);
-    struct question *question = &store->questions[store->question_count++];
-    snprintf(question->lease_id, 40, "%.*s", STR_ARG(ask->lease_id));
-    snprintf(question->returned_id, 40, "%.*s", STR_ARG(ask->returned_lease_id));
-    snprintf(question->gateway_id, 40, "%.*s", STR_ARG(ask->gateway_id));
-    snprintf(question->subject, 40, "%.*s", STR_ARG(ask->subject));
-    question->want = ask->want;
-    question->unspent = ask->unspent;
-    question->granted = granted;
-    question->argument = argument;
-    store->asked_in_all++;
-}
-
-static struct store_lease *lease_of(struct store *store, const struct question *question,
-                                    const char *id)
-{
-    for (size_t i = 0; i < store->lease_count; i++)
-        if (strcmp(store->leases[i].id, id) == 0) {
-            assert_string_equal(store->leases[i].gateway_id, question->gateway_id);
-            return &store->leases[i];
-        }
-    return NULL;
-}
-
-static uint64_t grant(struct store *store, const struct question *question)
-{
-    struct store_lease *lease = lease_of(store, question, question->lease_id);
-    if (lease)
-        return lease->granted;
-    uint64_t left = store->quota - store->used;
-    uint64_t most = store->chunk_max ? store->chunk_max : (left + 3) / 4;
-    uint64_t granted = question->want < most ? question->want : most;
-    granted = granted < left ? granted : left;
-    if (!granted)
-        return 0;
-    lease = &store->leases[store->lease_count++];
-    snprintf(lease->id, 40, "%s", question->lease_id);
-    snprintf(lease->gateway_id, 40, "%s", question->gateway_id);
-    lease->granted = granted;
-    store->used += granted;
-    assert_true(store->used <= store->quota);
-    return granted;
-}
-
-static void take_back(struct store *store, const struct question *question)
-{
-    struct store_lease *lease = lease_of(store, question, question->returned_id);
-    assert_non_null(lease);
-    assert_true(question->unspent <= lease->granted);
-    if (!lease->returned)
-        store->used -= question->unspent;
-    lease->returned = true;
-}
-
-/* Answers what was asked so far, and what the answers bring. */
-static void answer(struct store *store)
-{
-    while (store->question_count) {
-        struct question question = store->questions[0];
-        struct quota_grant result = {.code = store->fails};
-        memmove(store->questions, store->questions + 1, --store->question_count * sizeof question);
-        if (store->fails == CODE_OK || store->forgets) {
-            if (question.returned_id[0])
-                take_back(store, &question);
-            if (question.want)
-                result.granted = grant(store, &question);
-            result.valid_ms = VALID_MS;
-            result.retry_ms = 7000;
-            result.remaining = store->quota - store->used;
-            result.quota = store->quota;
-            result.reset_us = 1000000000;
-        }
-        question.granted(question.argument, &result);
-    }
-}
-
-/* --- a gateway --- */
-
-static struct quota *gateway(struct store *store, const char *state_dir)
-{
-    struct quota_options options = {&store->lessor, state_dir, &CLOCK, WAIT_MS};
-    struct quota *quota;
-    struct error err = {0};
-    if (quota_new(&options, &quota, &err) != CODE_OK)
-        fail_msg("%s", err.text);
-    return quota;
-}
 
 static struct store new_store(uint64_t quota)
 {
@@ -196,7 +55,7 @@ static void spends_exactly(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof quotas / sizeof *quotas; i++) {
         struct store store = new_store(quotas[i]);
-        struct quota *quota = gateway(&store, "");
+        struct quota *quota = new_gateway(&store, "");
         assert_int_equal(spend_all(&store, quota, 1), quotas[i]);
         assert_int_equal(store.used, quotas[i]);
         kill_it(quota);
@@ -206,7 +65,7 @@ static void spends_exactly(void **state)
 static void asks_ahead(void **state)
 {
     struct store store = new_store(100000);
-    struct quota *quota = gateway(&store, "");
+    struct quota *quota = new_gateway(&store, "");
     (void)state;
     store.chunk_max = 8;
     assert_int_equal(spend(quota, 1), QUOTA_WAIT);
@@ -231,7 +90,7 @@ static void asks_ahead(void **state)
 static void tells_what_is_left(void **state)
 {
     struct store store = new_store(40);
-    struct quota *quota = gateway(&store, "");
+    struct quota *quota = new_gateway(&store, "");
     (void)state;
     spend(quota, 1);
     answer(&store);
@@ -246,7 +105,7 @@ static void tells_what_is_left(void **state)
 static void used_up_is_used_up(void **state)
 {
     struct store store = new_store(3);
-    struct quota *quota = gateway(&store, "");
+    struct quota *quota = new_gateway(&store, "");
     (void)state;
     spend_all(&store, quota, 1);
     size_t asked = store.asked_in_all;
@@ -269,7 +128,7 @@ static void used_up_is_used_up(void **state)
 static void costs_are_gathered(void **state)
 {
     struct store store = new_store(20);
-    struct quota *quota = gateway(&store, "");
+    struct quota *quota = new_gateway(&store, "");
     (void)state;
     store.chunk_max = 3;
     assert_int_equal(spend_all(&store, quota, 7), 14);
@@ -281,7 +140,7 @@ static void costs_are_gathered(void **state)
 static void ends_count_from_the_question(void **state)
 {
     struct store store = new_store(1000);
-    struct quota *quota = gateway(&store, "");
+    struct quota *quota = new_gateway(&store, "");
     (void)state;
     spend(quota, 1);
     now_ms += 4000; /* the answer takes its time */
@@ -303,7 +162,7 @@ static void ends_count_from_the_question(void **state)
 static void lost_answers(void **state)
 {
     struct store store = new_store(64);
-    struct quota *quota = gateway(&store, "");
+    struct quota *quota = new_gateway(&store, "");
     (void)state;
     spend(quota, 1);
     store.fails = CODE_UNAVAILABLE;
@@ -321,7 +180,7 @@ static void lost_answers(void **state)
 static void away_is_not_used_up(void **state)
 {
     struct store store = new_store(64);
-    struct quota *quota = gateway(&store, "");
+    struct quota *quota = new_gateway(&store, "");
     (void)state;
     store.fails = CODE_UNAVAILABLE;
     assert_int_equal(spend(quota, 1), QUOTA_WAIT);
@@ -346,7 +205,7 @@ static void away_is_not_used_up(void **state)
 static void leases_outlive_the_store(void **state)
 {
     struct store store = new_store(1000);
-    struct quota *quota = gateway(&store, "");
+    struct quota *quota = new_gateway(&store, "");
     (void)state;
     spend(quota, 1);
     answer(&store);
@@ -376,7 +235,7 @@ static void hear(void *argument, const struct quota_outcome *outcome)
 static void waiters_are_told(void **state)
 {
     struct store store = new_store(2);
-    struct quota *quota = gateway(&store, "");
+    struct quota *quota = new_gateway(&store, "");
     struct heard heard[3] = {{0}};
     struct quota_waiter waiters[3];
     (void)state;
@@ -397,7 +256,7 @@ static void waiters_are_told(void **state)
 static void waiters_do_not_wait_for_ever(void **state)
 {
     struct store store = new_store(2);
-    struct quota *quota = gateway(&store, "");
+    struct quota *quota = new_gateway(&store, "");
     struct heard heard = {0};
     struct quota_waiter waiter = {.done = hear, .argument = &heard};
     (void)state;
@@ -419,7 +278,7 @@ static void waiters_do_not_wait_for_ever(void **state)
 static void subjects_are_apart(void **state)
 {
     struct store store = new_store(100);
-    struct quota *quota = gateway(&store, "");
+    struct quota *quota = new_gateway(&store, "");
     (void)state;
     quota_spend(quota, STR("key"), STR("ip:192.0.2.1"), 1, NULL);
     quota_spend(quota, STR("key"), STR("ip:192.0.2.2"), 1, NULL);
@@ -434,7 +293,7 @@ static void subjects_are_apart(void **state)
 static void gateways_share(void **state)
 {
     struct store store = new_store(100);
-    struct quota *one = gateway(&store, ""), *two = gateway(&store, "");
+    struct quota *one = new_gateway(&store, ""), *two = new_gateway(&store, "");
     (void)state;
     assert_int_equal(spend(one, 1), QUOTA_WAIT);
     answer(&store);
@@ -452,7 +311,7 @@ static void gateways_share(void **state)
 static void drains(void **state)
 {
     struct store store = new_store(100);
-    struct quota *quota = gateway(&store, "");
+    struct quota *quota = new_gateway(&store, "");
     (void)state;
     spend(quota, 1);
     answer(&store);
@@ -464,30 +323,14 @@ static void drains(void **state)
     kill_it(quota);
 }
 
-static char *new_folder(void)
-{
-    static char folder[64];
-    snprintf(folder, sizeof folder, "/tmp/omni-quota-XXXXXX");
-    assert_non_null(mkdtemp(folder));
-    return folder;
-}
-
-static void remove_folder(const char *folder)
-{
-    char path[96];
-    snprintf(path, sizeof path, "%s/leases", folder);
-    unlink(path);
-    rmdir(folder);
-}
-
 /* Killed at every point of its life; the next process gives back exactly what was not spent. */
 static void killed_gateways_give_back(void **state)
 {
     (void)state;
     for (uint64_t kill_after = 0; kill_after <= 60; kill_after++) {
         struct store store = new_store(50);
-        const char *folder = new_folder();
-        struct quota *quota = gateway(&store, folder);
+        char *folder = new_folder();
+        struct quota *quota = new_gateway(&store, folder);
         uint64_t spent = 0;
         for (uint64_t i = 0; i < kill_after; i++) {
             spent += spend(quota, 1) == QUOTA_ADMITTED;
@@ -496,7 +339,7 @@ static void killed_gateways_give_back(void **state)
         }
         store.question_count = 0; /* what was asked last is never heard */
         kill_it(quota);
-        quota = gateway(&store, folder);
+        quota = new_gateway(&store, folder);
         quota_tick(quota);
         answer(&store);
         assert_int_equal(store.used, spent);
@@ -510,15 +353,15 @@ static void killed_gateways_give_back(void **state)
 static void unheard_grants_come_back(void **state)
 {
     struct store store = new_store(50);
-    const char *folder = new_folder();
-    struct quota *quota = gateway(&store, folder);
+    char *folder = new_folder();
+    struct quota *quota = new_gateway(&store, folder);
     (void)state;
     spend(quota, 1);
     grant(&store, &store.questions[0]);
     store.question_count = 0;
     assert_true(store.used > 0);
     kill_it(quota);
-    quota = gateway(&store, folder);
+    quota = new_gateway(&store, folder);
     quota_tick(quota);
     answer(&store);
     assert_int_equal(store.used, 0);
@@ -530,9 +373,9 @@ static void unheard_grants_come_back(void **state)
 static void another_boot_is_not_believed(void **state)
 {
     struct store store = new_store(50);
-    const char *folder = new_folder();
+    char *folder = new_folder();
     char path[96];
-    struct quota *quota = gateway(&store, folder);
+    struct quota *quota = new_gateway(&store, folder);
     (void)state;
     spend(quota, 1);
     answer(&store);
@@ -542,7 +385,7 @@ static void another_boot_is_not_believed(void **state)
     int fd = open(path, O_WRONLY);
     assert_int_equal(pwrite(fd, "another", 7, 8), 7);
     close(fd);
-    quota = gateway(&store, folder);
+    quota = new_gateway(&store, folder);
     quota_tick(quota);
     assert_int_equal(store.question_count, 0);
     assert_int_equal(store.used, used);
@@ -553,8 +396,8 @@ static void another_boot_is_not_believed(void **state)
 static void one_gateway_a_folder(void **state)
 {
     struct store store = new_store(1);
-    const char *folder = new_folder();
-    struct quota *quota = gateway(&store, folder), *other;
+    char *folder = new_folder();
+    struct quota *quota = new_gateway(&store, folder), *other;
     struct quota_options options = {&store.lessor, folder, &CLOCK, WAIT_MS};
     struct error err = {0};
     (void)state;
@@ -571,16 +414,16 @@ static void one_gateway_a_folder(void **state)
 static void nonsense_in_the_file(void **state)
 {
     struct store store = new_store(1);
-    const char *folder = new_folder();
+    char *folder = new_folder();
     char path[96], noise[8192];
     (void)state;
     snprintf(path, sizeof path, "%s/leases", folder);
-    quota_free(gateway(&store, folder));
+    quota_free(new_gateway(&store, folder));
     int fd = open(path, O_WRONLY);
     memset(noise, 0x01, sizeof noise);
     assert_int_equal(pwrite(fd, noise, sizeof noise, 4096), sizeof noise);
     close(fd);
-    struct quota *quota = gateway(&store, folder);
+    struct quota *quota = new_gateway(&store, folder);
     quota_tick(quota);
     assert_int_equal(store.question_count, 0);
     kill_it(quota);
