@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static void before_value(struct json_out *json)
 {
@@ -70,8 +71,41 @@ static void escape_byte(struct buf *out, unsigned char c)
     }
 }
 
+/* 0x80 in some byte of the word when one of its bytes is not plain: below a space, a quote, a
+ * backslash, DEL or not ASCII. Zero only when all eight are plain. */
+static uint64_t not_plain(uint64_t word)
+{
+    const uint64_t ones = 0x0101010101010101, tops = 0x8080808080808080;
+    uint64_t quote = word ^ ones * '"', backslash = word ^ ones * '\\', del = word ^ ones * 0x7F;
+    uint64_t found = word | (word - ones * ' ');
+    found |= ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash);
+    found |= (del - ones) & ~del;
+    return found & tops;
+}
+
+/* Nearly all texts: nothing to escape and nothing to validate. */
+static bool is_plain(struct str text)
+{
+    uint64_t word, found = 0;
+    size_t i = 0;
+    for (; i + sizeof word <= text.len; i += sizeof word) {
+        memcpy(&word, text.ptr + i, sizeof word);
+        found |= not_plain(word);
+    }
+    if (i < text.len) {
+        memset(&word, ' ', sizeof word);
+        memcpy(&word, text.ptr + i, text.len - i);
+        found |= not_plain(word);
+    }
+    return !found;
+}
+
 void json_escape(struct buf *out, struct str text)
 {
+    if (is_plain(text)) {
+        buf_add(out, text);
+        return;
+    }
     bool valid = str_is_utf8(text);
     size_t start = 0;
     for (size_t i = 0; i < text.len; i++) {

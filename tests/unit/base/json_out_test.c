@@ -4,6 +4,7 @@
 #include "base/json_out.h"
 
 #include <math.h>
+#include <string.h>
 
 static void puts_commas_where_they_belong(void **state)
 {
@@ -57,6 +58,29 @@ static void escapes_what_must_be_and_repairs_what_is_no_utf8(void **state)
     buf_clear(&out);
 }
 
+/* Eight bytes are looked at together: each byte, at each place, in texts of each length. */
+static void escapes_each_byte_at_each_place(void **state)
+{
+    struct buf out;
+    (void)state;
+    buf_init(&out, 1000);
+    for (int byte = 0; byte < 256; byte++) {
+        bool plain = byte >= ' ' && byte < 0x7F && byte != '"' && byte != '\\';
+        for (size_t length = 1; length <= 18; length++) {
+            for (size_t at = 0; at < length; at++) {
+                char text[18];
+                memset(text, at % 2 ? '~' : ' ', sizeof text);
+                text[at] = (char)byte;
+                buf_reset(&out);
+                json_escape(&out, (struct str){text, length});
+                assert_int_equal(str_eq(buf_str(&out), (struct str){text, length}), plain);
+                assert_true(plain || out.len > length);
+            }
+        }
+    }
+    buf_clear(&out);
+}
+
 static void writes_the_shortest_number_that_reads_back(void **state)
 {
     static const struct {
@@ -88,6 +112,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(puts_commas_where_they_belong),
         cmocka_unit_test(escapes_what_must_be_and_repairs_what_is_no_utf8),
+        cmocka_unit_test(escapes_each_byte_at_each_place),
         cmocka_unit_test(writes_the_shortest_number_that_reads_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
