@@ -1,0 +1,205 @@
+"""The whole system on AWS's APIs: POST → DynamoDB → SQS → S3 → trends; and on bad days the same."""
+import io
+import json
+import re
+import time
+import urllib.parse
+import xml.etree.ElementTree as tree
+
+import httpx
+import pytest
+import zstandard
+
+from support.pipeline import assert_each_once, created_ids, reconcile
+from support.programs import wait_until
+
+LEASE_S = 3
+NAMESPACE = "{http://s3.amazonaws.com/doc/2006-03-01/}"
+
+
+class Bucket:
+    """The archive, read past the programs and the proxy."""
+
+    def __init__(self, port, name):
+        self.name = name
+        self._http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, headers={
+            "Authorization": "AWS4-HMAC-SHA256 Credential=x/20260101/eu-central-1/s3/aws4_request"})
+
+    def keys(self, prefix):
+        answer = self._http.get(f"/{self.name}", params={"list-type": 2, "prefix": prefix,
+                                                         "max-keys": 1000})
+        assert answer.status_code == 200, answer.text
+        return [item.findtext(f"{NAMESPACE}Key")
+                for item in tree.fromstring(answer.text).iter(f"{NAMESPACE}Contents")]
+
+    def rows(self, kind="events"):
+        rows = []
+        for key in self.keys(f"archive/{kind}/"):
+            answer = self._http.get(f"/{self.name}/{urllib.parse.quote(key)}")
+            assert answer.status_code == 200, answer.text
+            reader = zstandard.ZstdDecompressor().stream_reader(io.BytesIO(answer.content),
+                                                                read_across_frames=True)
+            text = io.TextIOWrapper(reader, encoding="utf-8").read()
+            assert not text or text.endswith("\n"), f"{key} does not end in a newline"
+            rows += [{**json.loads(line), "_key": key} for line in text.splitlines()]
+        return rows
+
+    def uploads(self):
+        answer = self._http.get(f"/{self.name}?uploads")
+        assert answer.status_code == 200, answer.text
+        return answer.text.count("<UploadId>")
+
+
+@pytest.fixture
+def name(tmp_path):
+    return re.sub("[^a-z0-9]+", "-", tmp_path.name.lower())[:40].strip("-")
+
+
+@pytest.fixture
+def bucket(moto, name):
+    return Bucket(moto, name)
+
+
+@pytest.fixture
+def on_aws(new_stack, proxy, name, run):
+    """All three programs, every backend in AWS; made by omnictl aws init, not started."""
+    end = f"?endpoint={proxy.url}"
+    places = {"user-store": f"dynamodb://{name}-users{end}",
+              "ledger": f"dynamodb://{name}-ledger{end}", "events": f"sqs://{name}{end}",
+              "archive": f"s3://{name}/archive{end}"}
+    made = run("omnictl", "aws", "init", *(f"--{k}={v}" for k, v in places.items()),
+               env=proxy.environment())
+    assert made.returncode == 0, made.stderr
+    stack = new_stack()
+    stack.env = proxy.environment()
+    stack.settings["user"].update({"user-store": places["user-store"], "events": places["events"]})
+    stack.settings["analytics"].update({"queue": places["events"], "ledger": places["ledger"],
+                                        "archive": places["archive"], "lease": f"{LEASE_S}s",
+                                        "retry": "100ms"})
+    proxy.clear()
+    return stack
+
+
+def create(stack, label, tries=40):
+    """A user whose creation was acknowledged: a client that tries again with the same key."""
+    for attempt in range(tries):
+        try:
+            answer = stack.http.post("/v1/users", headers={"Idempotency-Key": f"key-{label}"},
+                                     json={"email": f"{label}@example.org",
+                                           "displayName": f"User {label}"})
+        except httpx.TransportError:
+            answer = None  # it may or may not have been carried out
+        if answer is not None and answer.status_code == 201:
+            return answer.json()["id"]
+        if answer is not None:
+            assert answer.status_code in (409, 429, 500, 503, 504), answer.text
+        time.sleep(0.05 + 0.02 * attempt)
+    raise AssertionError(f"{label} was not created in {tries} tries: {answer and answer.text}")
+
+
+def create_some(stack, count, label):
+    return [create(stack, f"{label}{i}") for i in range(count)]
+
+
+def assert_whole(stack, bucket, ids, timeout_s=200):
+    """Each acknowledged user can be read, each event is archived once, the books agree."""
+    for key in ids:
+        answer = stack.http.get(f"/v1/users/{key}")
+        assert answer.status_code == 200, answer.text
+    wait_until(lambda: set(ids) <= created_ids(bucket.rows()), timeout_s,
+               f"{len(ids)} creations are archived", every_s=0.5)
+    reconcile(stack)
+    rows = bucket.rows()
+    assert_each_once(rows)
+    for row in rows:
+        assert f"/dt={row['time'][:10]}/hour={row['time'][11:13]}/" in row["_key"], row
+    created = [row["user_id"] for row in rows
+               if row["kind"].endswith("USER_CREATED") and row["status"] == 0]
+    assert len(created) == len(set(created)), "a creation was told of twice"
+    assert not bucket.rows("errors")
+
+
+def test_from_post_to_trends(on_aws, bucket, sqs, proxy, name):
+    stack = on_aws.start()
+    ids = create_some(stack, 12, "post")
+    found = stack.http.get("/v1/users:search", params={"query": "user post"}).json()["users"]
+    assert {user["id"] for user in found} == set(ids)
+    assert_whole(stack, bucket, ids)
+    top = wait_until(lambda: stack.http.get("/v1/analytics/searches:top").json().get("searches"),
+                     30, "the search shows in the trends")
+    assert top[0]["query"] == "user post"
+    summary = stack.http.get("/v1/analytics/summary").json()
+    assert int(summary["total"]["events"] if "total" in summary else 12) >= 12
+    url = sqs.call("GetQueueUrl", QueueName=name)["QueueUrl"]
+    wait_until(lambda: sqs.counts(url) == (0, 0), 60, "the queue is empty", every_s=0.2)
+    assert not [entry for entry in proxy.seen() if entry[2] == 403], "a signature was refused"
+    assert {entry[0] for entry in proxy.seen()} == {"dynamodb", "sqs", "s3"}
+    stack.user.stop()
+    stack.start_user()
+    wait_until(lambda: stack.http.get(f"/v1/users/{ids[0]}").status_code == 200, 30, "users are read")
+
+
+BAD_DAYS = {
+    "dynamodb is down for a moment": [("dynamodb", None, "500", 6)],
+    "dynamodb throttles": [("dynamodb", None, "throttle", 12)],
+    "transactions commit, answers are lost": [("dynamodb", "TransactWriteItems", "lose_reply", 6)],
+    "puts of items commit, answers are lost": [("dynamodb", "PutItem", "lose_reply", 3),
+                                               ("dynamodb", "UpdateItem", "lose_reply", 3)],
+    "s3 is down for a moment": [("s3", None, "503", 6)],
+    "s3 asks to slow down": [("s3", None, "throttle", 4)],
+    "objects are created, answers are lost": [("s3", "PUT", "lose_reply", 3)],
+    "uploads are cut": [("s3", "PUT", "cut_upload", 3)],
+    "sqs is down for a moment": [("sqs", None, "500", 6)],
+    "batches fail in part, twice delivered": [("sqs", "SendMessageBatch", "part_fails", 2),
+                                              ("sqs", "SendMessageBatch", "twice", 3),
+                                              ("sqs", "DeleteMessageBatch", "part_missing", 2)],
+    "everything at once": [("dynamodb", None, "500", 4), ("s3", None, "500", 3),
+                           ("sqs", None, "lose_reply", 4), ("dynamodb", None, "lose_reply", 3)],
+}
+
+
+@pytest.mark.parametrize("day", BAD_DAYS)
+def test_bad_days(on_aws, bucket, proxy, day):
+    stack = on_aws.start()
+    ids = create_some(stack, 3, "before")
+    for service, operation, kind, count in BAD_DAYS[day]:
+        proxy.inject(kind, service=service, operation=operation, count=count)
+    ids += create_some(stack, 8, "during")
+    time.sleep(1)
+    ids += create_some(stack, 3, "after")
+    assert_whole(stack, bucket, ids)
+    kinds = {kind for _, _, kind, _ in BAD_DAYS[day]}
+    assert {entry[3] for entry in proxy.seen()} & kinds, "no fault was met"
+
+
+def test_credentials_end_in_mid_run(on_aws, bucket, proxy):
+    on_aws.env = proxy.token_environment()
+    stack = on_aws.start()
+    ids = create_some(stack, 3, "before")
+    for round_ in range(3):
+        proxy.expire_tokens()
+        ids += create_some(stack, 3, f"round{round_}-")
+    assert_whole(stack, bucket, ids)
+    assert [entry for entry in proxy.seen() if (entry[3] or "").startswith("ExpiredToken")]
+
+
+def test_the_clock_is_wrong(on_aws, bucket, proxy):
+    stack = on_aws.start()
+    ids = create_some(stack, 3, "before")
+    proxy.skew_s = -7200
+    ids += create_some(stack, 4, "during")
+    assert_whole(stack, bucket, ids)
+    assert {entry[3] for entry in proxy.seen()} & {"RequestTimeTooSkewed",
+                                                   "InvalidSignatureException"}
+
+
+@pytest.mark.parametrize("victim", ["user", "analytics", "gateway"])
+def test_kill(on_aws, bucket, victim):
+    stack = on_aws.start()
+    ids = []
+    for round_ in range(2):
+        ids += create_some(stack, 4, f"r{round_}-")
+        getattr(stack, victim).kill9()
+        getattr(stack, f"start_{victim}")()
+        ids += create_some(stack, 2, f"s{round_}-")
+    assert_whole(stack, bucket, ids)
