@@ -50,7 +50,7 @@ static const struct config_item ITEMS[] = {
      "omnidata.user.v1=127.0.0.1:50051,omnidata.access.v1=127.0.0.1:50051,"
      "omnidata.event.v1=127.0.0.1:50051,omnidata.analytics.v1=127.0.0.1:50052",
      0, 0, 0, "prefix=target,... : who answers for which services; the longest prefix wins"},
-    {"access", CONFIG_CHOICE, AT(access), "open", 0, 0, "policy|open",
+    {"access", CONFIG_CHOICE, AT(access), "policy", 0, 0, "policy|open",
      "policy: keys and sign-in as the API's options say; open: nobody is asked"},
     RPC_IDENTITY_SETTINGS(struct settings, identity),
     {"state-dir", CONFIG_TEXT, AT(state_dir), "", 0, 0, 0,

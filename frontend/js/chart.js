@@ -67,7 +67,7 @@ export function startChart() {
     plot = new uPlot({
       width: box.clientWidth,
       height: HEIGHT,
-      padding: [10, 4, 0, 0],
+      padding: [10, 26, 0, 0],
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
       scales: {

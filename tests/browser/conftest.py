@@ -1,7 +1,8 @@
 """One browser for all tests of the page, and the systems under it.
 
-`memory` is fake_api.py; `real` is OMNI_BASE_URL, or the three programs when they are built (`make
-browser` builds them). A module that names SYSTEMS runs on those only.
+`memory` is fake_api.py; `real` is OMNI_BASE_URL (a `make run`), or the three programs when they are
+built (`make browser` builds them), with the development sign-in. A module that names SYSTEMS runs on
+those only. On the real system an administrator is signed in, unless a test asks for `guarded`.
 """
 import json
 import os
@@ -17,7 +18,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 import fake_api  # noqa: E402
 from chrome import chromium, set_view  # noqa: E402
-from page_steps import unique  # noqa: E402
+from page_steps import ADMINISTRATOR, knows_who, sign_in, unique  # noqa: E402
 
 
 BASE_URL = os.environ.get("OMNI_BASE_URL")
@@ -35,10 +36,9 @@ def pytest_generate_tests(metafunc):
 class System:
     """What the page talks to, and a second client that talks to it behind the page's back."""
 
-    def __init__(self, url, fake=None, sign_in=None):
+    def __init__(self, url, fake=None):
         self.url = url.rstrip("/")
         self.fake = fake
-        self.sign_in = sign_in  # the development sign-in, as a Program
         self.headers = {}  # of the second client
 
     def call(self, method, path, body=None, headers=None):
@@ -76,15 +76,36 @@ def running(request):
     server.shutdown()
 
 
+def start_real_system(request):
+    """The programs, guarded as `make run` guards them; the gateway's address."""
+    import socket
+    from support.signin import page_config, start_sign_in
+    from support.stack import Stack
+    start = request.getfixturevalue("module_start")
+    stack = Stack(start, request.getfixturevalue("tmp_path_factory").mktemp("page"))
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port = found.getsockname()[1]
+    provider = start_sign_in(start, stack.directory / "signin", f"http://127.0.0.1:{port}")
+    stack.start_analytics()
+    stack.start_user()
+    stack.key = stack.make_key(public=True)
+    config = stack.directory / "page-config.json"
+    config.write_text(json.dumps(page_config(provider.issuer, stack.key)))
+    stack.settings["gateway"].update({
+        "listen": f"127.0.0.1:{port}", "frontend-dir": PAGE, "page-config": config, "page-origins": provider.issuer,
+        "issuers": f"{provider.issuer};audience=omnidata"})
+    stack.start_gateway()
+    request.addfinalizer(stack.close)
+    return stack.url
+
+
 def real_system(request):
-    url = BASE_URL
-    if not url:
-        from support.stack import Stack
-        stack = Stack(request.getfixturevalue("module_start"), request.getfixturevalue("tmp_path_factory").mktemp("page"))
-        stack.settings["gateway"]["frontend-dir"] = PAGE
-        url = stack.start().url
-        request.addfinalizer(stack.close)
+    from support.signin import command_line_token
+    url = BASE_URL or start_real_system(request)
     system = System(url)
+    config = system.call("GET", "/config.json")
+    system.headers = {"X-API-Key": config["apiKey"], "Authorization": "Bearer " + command_line_token(
+        config["signIn"]["authority"], *ADMINISTRATOR)}
     # The page needs more than two pages of users, and trends that have something to show.
     for i in range(60 - len(system.call("GET", "/v1/users?pageSize=60").get("users", []))):
         word = uuid.uuid4().hex[:8]
@@ -94,42 +115,28 @@ def real_system(request):
     yield system
 
 
-class Guarded:
-    """The page with a key and the development sign-in, in front of the gateway in memory."""
-
-    def __init__(self, system):
-        self.url = system.url
-        self.fake = system.fake
-
-    def end_session(self, page):
-        """Nobody is told, but neither token nor refresh token are accepted any more."""
-        self.fake.refuse_tokens = True
-
-    def mend_session(self):
-        self.fake.refuse_tokens = False
-
-
 @pytest.fixture(scope="module")
 def signing_in(module_start, tmp_path_factory, running):
-    """`running`, set up for signing in."""
-    from support.signin import CLIENT, SCOPE, start_sign_in
-    provider = start_sign_in(module_start, tmp_path_factory.mktemp("signin"), running.url)
-    running.fake.origins = [provider.issuer]
-    running.fake.config = {"apiKey": "page-key", "signIn": {
-        "authority": provider.issuer, "clientId": CLIENT, "scope": SCOPE}}
-    yield Guarded(running)
+    """`running`, set up for signing in, as the real system is from the start."""
+    if running.fake:
+        from support.signin import page_config, start_sign_in
+        provider = start_sign_in(module_start, tmp_path_factory.mktemp("signin"), running.url)
+        running.fake.origins = [provider.issuer]
+        running.fake.config = page_config(provider.issuer, "page-key")
+    return running
 
 
 @pytest.fixture
 def guarded(signing_in, page):
-    """Nobody is signed in, here or at the provider."""
+    """A system with a key and a sign-in, where nobody is signed in: neither here nor at the provider."""
     page.execute_cdp_cmd("Network.clearBrowserCookies", {})
     page.execute_script("sessionStorage.clear()")
     page.get("about:blank")
     page.get(signing_in.url + "/")
     yield signing_in
-    signing_in.fake.refuse_tokens = False
-    signing_in.fake.limit_left = 0
+    if signing_in.fake:
+        signing_in.fake.refuse_tokens = False
+        signing_in.fake.limit_left = 0
 
 
 @pytest.fixture
@@ -149,9 +156,14 @@ def system(running):
 
 
 @pytest.fixture
-def page(driver, system):
+def page(driver, system, request):
     set_view(driver, 1440, 1000)
     driver.get("about:blank")
     driver.get_log("browser")
     driver.get(system.url + "/")
+    if not system.fake and "guarded" not in request.fixturenames and not knows_who(driver):
+        sign_in(driver, *ADMINISTRATOR)
+        driver.get("about:blank")
+        driver.get_log("browser")
+        driver.get(system.url + "/")
     return driver

@@ -6,6 +6,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 WAIT_S = 20
+ADMINISTRATOR = ("grace@example.org", "grace-demo")
 
 
 def css(driver, selector):
@@ -74,6 +75,12 @@ def fill_sign_in(driver, email="ada@example.org", password="ada-demo"):
     css(driver, "button.primary").click()
 
 
+def knows_who(driver):
+    """The page has read its configuration and says whether somebody is signed in."""
+    until(driver, lambda d: visible(d, "#sign-in") or visible(d, "#who"), "the page knows who is signed in")
+    return visible(driver, "#who")
+
+
 def sign_in(driver, email="ada@example.org", password="ada-demo"):
     """From the page's button to the page again; the provider asks when it does not know us yet."""
     css(driver, "#sign-in").click()
@@ -94,3 +101,17 @@ def expire_token(driver, renewable):
         sessionStorage.setItem(name, JSON.stringify(user));""", renewable)
     driver.refresh()
     loaded(driver)
+
+
+def write_user(page, word):
+    css(page, "#new-user").click()
+    until(page, lambda d: visible(d, "#user-form"), "the form")
+    type_into(page, "#field-displayName", f"Néw {word}")
+    type_into(page, "#field-email", f"{word}@example.org")
+    css(page, "#save").click()
+
+
+def create(page, word):
+    write_user(page, word)
+    until_text(page, "#notice", "was created")
+    css(page, "#sheet-close").click()

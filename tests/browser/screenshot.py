@@ -3,7 +3,8 @@
 
     screenshot.py http://127.0.0.1:8080 docs/page.png [--dark] [--phone] [--full] [--no-typing]
 
-Before that it types a few searches, as a person would, so that the trends have something to show.
+Before that it signs in to the development sign-in and types a few searches, as a person would, so
+that the trends have something to show.
 """
 import argparse
 import base64
@@ -15,6 +16,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from chrome import chromium, set_view
+from page_steps import knows_who, sign_in
 
 SEARCHES = ("anna", "jose", "müller", "garcia", "jhon smith", "anna", "maria", "qwertz", "anna", "jose")
 
@@ -46,6 +48,8 @@ def main():
         set_view(driver, *size, dark=arguments.dark, mobile=arguments.phone, scale=2 if arguments.phone else 1)
         driver.get(arguments.url)
         WebDriverWait(driver, 15).until(lambda d: d.find_elements(By.CSS_SELECTOR, "#users .user"))
+        if not knows_who(driver):
+            sign_in(driver)
         if not arguments.no_typing:
             type_searches(driver)
         time.sleep(arguments.settle)

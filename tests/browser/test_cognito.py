@@ -2,7 +2,7 @@
 import pytest
 
 from fake_cognito import CLIENT, FakeCognito
-from page_steps import css, expire_token, loaded, text, type_into, unique, until, until_text, visible
+from page_steps import create, css, expire_token, loaded, text, unique, until, until_text, visible
 from support.signin import claims
 
 pytestmark = pytest.mark.browser
@@ -24,16 +24,6 @@ def cognito(request, page, system):
     provider.stop()
     system.fake.config = None
     system.fake.origins = []
-
-
-def create(page, word):
-    css(page, "#new-user").click()
-    until(page, lambda d: visible(d, "#user-form"), "the form")
-    type_into(page, "#field-displayName", word)
-    type_into(page, "#field-email", f"{word}@example.org")
-    css(page, "#save").click()
-    until_text(page, "#notice", "was created")
-    css(page, "#sheet-close").click()
 
 
 def test_cognito(page, system, cognito):

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from looks import low_contrast
-from page_steps import css, loaded, names, open_by_search, search, text, type_into, unique, until, until_text, visible
+from page_steps import css, loaded, names, open_by_search, search, text, type_into, unique, until, until_text
 
 pytestmark = pytest.mark.browser
 SYSTEMS = ("memory",)

@@ -95,10 +95,7 @@ def test_internal_methods_are_no_routes(http):
 def limited(new_stack, issuer):
     """Gateway and services ask for keys; the gateway believes what the test says of addresses."""
     stack = new_stack()
-    stack.settings["user"]["access"] = "policy"
-    stack.settings["gateway"].update({"access": "policy", "trusted-proxies": "127.0.0.0/8",
-                                      "issuers": issuer.setting,
-                                      "state-dir": stack.directory / "gateway"})
+    stack.settings["gateway"].update({"trusted-proxies": "127.0.0.0/8", "issuers": issuer.setting})
     stack.start()
     stack.omnictl("plans", "put", "small", "--rate=100", "--burst=100", "--quota=12", "--per=day")
     return stack
@@ -147,7 +144,7 @@ def test_a_user_of_a_public_key_counts_alone(limited, issuer, wait_until):
 
 def test_a_key_that_is_disabled_or_rotated_is_followed(limited, wait_until):
     secret = key_of(limited)
-    key = json.loads(limited.omnictl("keys", "list", "--json").stdout)[0]["id"]
+    key = json.loads(limited.omnictl("keys", "list", "--json").stdout)[-1]["id"]  # the newest
 
     def status(with_secret):
         return httpx.get(f"{limited.url}/v1/usage", headers={"X-API-Key": with_secret}).status_code

@@ -37,7 +37,7 @@ def test_many_clients_at_once(stack):
     made, failures = [], []
 
     def client(number):
-        with httpx.Client(base_url=stack.url, timeout=30) as http:
+        with httpx.Client(base_url=stack.url, timeout=30, headers=stack.headers) as http:
             for i in range(15):
                 body = {"email": f"u{number}-{i}@example.org", "displayName": f"Anna Nr {i}"}
                 answer = http.post("/v1/users", json=body)

@@ -22,11 +22,11 @@ SEED = int(os.environ.get("OMNI_FAULT_SEED", random.SystemRandom().randrange(1 <
 class Load:
     """Clients that write and read through the gateway and remember what was acknowledged."""
 
-    def __init__(self, url, clients=4):
+    def __init__(self, url, headers, clients=4):
         self.acknowledged = {}  # id -> display name, as the last acknowledged write said
         self.unknown = set()    # ids whose last write got no answer: either state is right
         self.deleted = set()
-        self._url = url
+        self._url, self._headers = url, headers
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._work, args=(n,)) for n in range(clients)]
         for thread in self._threads:
@@ -35,7 +35,7 @@ class Load:
     def _work(self, number):
         chance = random.Random(SEED + number)
         mine = []
-        with httpx.Client(base_url=self._url, timeout=10) as http:
+        with httpx.Client(base_url=self._url, timeout=10, headers=self._headers) as http:
             for i in range(1 << 30):
                 if self._stop.is_set():
                     return
@@ -93,7 +93,7 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_archived_twice(new_stack, v
     chance = random.Random(SEED)
     stack = new_stack()
     stack.start()
-    load = Load(stack.url)
+    load = Load(stack.url, stack.headers)
     try:
         for _ in range(ROUNDS):
             time.sleep(chance.uniform(0.1, 1.5))  # the moment of the kill is the random input

@@ -25,7 +25,7 @@ def upstream(shared_upstream):
 def settings(upstream, **more):
     """The command line of a gateway in front of `upstream`."""
     mapping = ",".join(f"omnidata.{name}.v1={upstream.target}" for name in ("user", "analytics"))
-    values = {"listen": "127.0.0.1:0", "upstreams": mapping, "health-poll": "100ms",
+    values = {"listen": "127.0.0.1:0", "upstreams": mapping, "access": "open", "health-poll": "100ms",
               "linger": "0s", "grace": "5s",
               **{key.replace("_", "-"): value for key, value in more.items()}}
     return [f"--{key}={value}" for key, value in values.items()]

@@ -9,7 +9,7 @@ import pytest
 
 from support.programs import ROOT, wait_until
 
-LISTENING = "#!/bin/sh\nmkdir -p ${2#--data-dir=}\necho '{\"event\":\"listening\"}' >&2\nexec sleep 600\n"
+LISTENING = "#!/bin/sh\nmkdir -p ${2#--data-dir=}\necho '{\"event\":\"listening\"}{\"event\":\"keys_followed\"}{\"event\":\"issuer_keys\"}' >&2\nexec sleep 600\n"
 
 
 # Says what it was asked for, and fails if OMNICTL_FAILS says so.

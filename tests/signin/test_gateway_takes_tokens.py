@@ -18,7 +18,7 @@ def browser(signin):
 
 def gateway_of(new_stack, setting, wait_until):
     stack = new_stack()
-    stack.settings["gateway"] = {"access": "open", "issuers": setting}
+    stack.settings["gateway"]["issuers"] = setting
     stack.start()
     wait_until(lambda: stack.http.get("/readyz").json()["issuers"][0]["keys"], what="its keys")
     return stack

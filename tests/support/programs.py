@@ -64,10 +64,9 @@ def environment(extra=None):
            if not k.startswith("OMNI_") or k in ("OMNI_OUT", "OMNI_GEN", "OMNI_PAGE")}
     for key, value in SANITIZER_OPTIONS.items():
         env.setdefault(key, value)
-    # What programs are to each other is not every test's matter: they believe the same tokens, and
-    # clients are held to no policy, unless a test says otherwise.
+    # What programs are to each other is not every test's matter: they believe the same tokens,
+    # unless a test says otherwise.
     env["OMNI_TOKEN_FILE"] = str(trust.token_file())
-    env["OMNI_ACCESS"] = "open"
     env.update({k: str(v) for k, v in (extra or {}).items()})
     return env
 

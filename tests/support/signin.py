@@ -31,6 +31,18 @@ def start_sign_in(start, data_dir, page="http://localhost:8080", **settings):
     return program
 
 
+def page_config(issuer, key):
+    """What the page is told, as scripts/run tells it."""
+    return {"apiKey": key, "signIn": {"authority": issuer, "clientId": CLIENT, "scope": SCOPE}}
+
+
+def command_line_token(issuer, email, password):
+    answer = httpx.post(issuer + "/token", data={"grant_type": "password", "client_id": "omnidata-cli",
+                                                 "username": email, "password": password})
+    assert answer.status_code == 200, answer.text
+    return answer.json()["access_token"]
+
+
 def claims(token):
     """What a token says; nothing is verified."""
     body = token.split(".")[1]
