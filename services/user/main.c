@@ -26,7 +26,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { WRITES_WAITING_MAX = 4096, STREAMS_MAX = 64, MESSAGE_BYTES = 4 << 20 };
+enum { WRITES_WAITING_MAX = 4096, STREAMS_MAX = 256, MESSAGE_BYTES = 4 << 20 };
 
 struct settings {
     const char *listen, *data_dir, *user_store, *access_store, *events, *access, *log_level;

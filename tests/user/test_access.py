@@ -303,6 +303,12 @@ def test_watching_ends_when_the_server_stops(begin):
     assert {w.end() for w in watchers} == {grpc.StatusCode.UNAVAILABLE}
 
 
+def test_watchers_that_go_leave_their_place(access):
+    """More than may be open at once, one after the other."""
+    for _ in range(300):
+        assert access.snapshot().version
+
+
 def test_many_watchers_and_changes_at_once(access, wait_until):
     """For ThreadSanitizer as much as for itself."""
     watchers = [access.watch() for _ in range(8)]

@@ -1,6 +1,6 @@
 /*
  * What the contract suite of the access store needs: the backends it runs on (a new one is a line),
- * a fresh store per test with a clock of its own, and short words.
+ * a fresh store per test, in memory and with a clock of its own, and short words.
  */
 #pragma once
 #include "tests/support/unit.h"
@@ -57,7 +57,7 @@ static inline int access_suite_setup(void **state)
     struct access_suite *suite = xcalloc(1, sizeof *suite);
     suite->clock = (struct clock){access_suite_wall_us, access_suite_mono_ms};
     suite->wall_us = 1795374600LL * 1000000;
-    snprintf(suite->directory, sizeof suite->directory, "/tmp/access-suite-XXXXXX");
+    snprintf(suite->directory, sizeof suite->directory, "/dev/shm/access-suite-XXXXXX");
     if (!mkdtemp(suite->directory))
         return -1;
     snprintf(suite->path, sizeof suite->path, "%s/access.db", suite->directory);

@@ -123,13 +123,40 @@ static void what_is_over_is_not_shown(void **state)
     access_watch_free(watch);
 }
 
+/* All keys there may be, all with as many secrets as there may be, on plans with long names. */
+static void the_largest_snapshot_fits_a_message(void **state)
+{
+    enum { MESSAGE_BYTES_MAX = 4 << 20 };
+    struct access_suite *suite = *state;
+    char plan[ACCESS_PLAN_ID_CHARS + 1], secret[ACCESS_SECRET_CHARS + 1];
+    struct access_view *view;
+    memset(plan, 'p', ACCESS_PLAN_ID_CHARS);
+    plan[ACCESS_PLAN_ID_CHARS] = '\0';
+    access_suite_plan(suite, plan, QUOTA_MAX);
+    for (int i = 0; i < ACCESS_KEYS_MAX; i++) {
+        struct access_key key = access_suite_key(suite, "k");
+        key.plan_id = str_of(plan);
+        key.is_public = true;
+        key.expire_us = INT64_MAX / 2;
+        for (int k = 1; k < ACCESS_SECRETS_MAX; k++)
+            access_key_rotate(&key, suite->wall_us, k * 1000001LL, secret);
+        assert_int_equal(ACCESS(suite, create_key, &key, NULL), CODE_OK);
+    }
+    struct access_watch *watch = watch_of(suite);
+    assert_int_equal(access_watch_next(watch, 0, 0, &view), ACCESS_WATCH_NEW);
+    assert_int_equal(view->message.n_keys, ACCESS_KEYS_MAX);
+    assert_int_equal(view->message.keys[0]->n_secret_hashes, ACCESS_SECRETS_MAX);
+    assert_in_range(protobuf_c_message_get_packed_size(&view->message.base), 1, MESSAGE_BYTES_MAX);
+    access_view_release(watch, view);
+    access_watch_free(watch);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ACCESS_TEST(all_come_to_the_last_version),
-        ACCESS_TEST(closing_sends_all_away),
-        ACCESS_TEST(a_change_by_another_process_is_found),
-        ACCESS_TEST(what_is_over_is_not_shown),
+        ACCESS_TEST(all_come_to_the_last_version),         ACCESS_TEST(closing_sends_all_away),
+        ACCESS_TEST(a_change_by_another_process_is_found), ACCESS_TEST(what_is_over_is_not_shown),
+        ACCESS_TEST(the_largest_snapshot_fits_a_message),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
