@@ -28,7 +28,8 @@ struct rpc_identity_options {
     bool calls;                  /* we call others: that we can prove who we are is checked */
 };
 
-/* The settings of a program whose struct has a `struct rpc_identity_options field`. */
+/* The settings of a program whose struct has a `struct rpc_identity_options field`. A member's name
+ * can have no parentheses: NOLINTBEGIN(bugprone-macro-parentheses) */
 #define RPC_IDENTITY_SETTINGS(type, field) \
     {"token-file", \
      CONFIG_TEXT, \
@@ -70,6 +71,7 @@ struct rpc_identity_options {
             "without certificates, talk to peers on loopback and unix sockets only, or to and " \
             "from anywhere" \
     }
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 /* FAILED_PRECONDITION naming the setting and the file or the line. */
 enum code rpc_identity_open(const struct rpc_identity_options *options,
