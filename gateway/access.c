@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <sys/stat.h>
+#include <time.h>
 
 enum {
     ADDRESSES = 1 << 16,
@@ -13,6 +14,24 @@ enum {
     LEASE_WAIT_MS = 2000,
     RETURN_WAIT_MS = 1000,
 };
+
+/* A lease must not grow older than the store believes: CLOCK_MONOTONIC stands still in a laptop's
+ * sleep, this one does not. */
+static int64_t boot_ms(const struct clock *clock)
+{
+    struct timespec now;
+    (void)clock;
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int64_t wall_us(const struct clock *clock)
+{
+    (void)clock;
+    return clock_wall_us(clock_real());
+}
+
+static const struct clock LEASE_CLOCK = {wall_us, boot_ms};
 
 static enum code make_state_dir(const char *path, struct error *err)
 {
@@ -30,7 +49,7 @@ static enum code with_keys(const struct gateway_options *options, struct rpc_cli
     access->lessor = quota_rpc_of(client);
     struct quota_options quota = {.lessor = &access->lessor.lessor,
                                   .state_dir = options->state_dir,
-                                  .clock = clock_real(),
+                                  .clock = &LEASE_CLOCK,
                                   .wait_ms = LEASE_WAIT_MS};
     if (make_state_dir(options->state_dir, err) != CODE_OK ||
         quota_new(&quota, &access->quota, err) != CODE_OK)

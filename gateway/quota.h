@@ -7,8 +7,9 @@
  *   - what is granted counts as spent in the store at once, in one transaction with the check
  *   - a lease is spent at most once: its id is made here, written down before it is asked for, and
  *     asked for again under the same id when an answer does not come
- *   - it is spent only until its end, counted by a monotonic clock from before the first question
- *     (and a thousandth shorter, for clocks that run differently), so never beyond the period
+ *   - it is spent only until its end, counted by a clock that nobody sets and no sleep stops, from
+ *     before the first question (and a thousandth shorter, for clocks that run differently), so
+ *     never beyond the period
  *   - what is spent is written down before the request goes on. It is in memory that outlives a
  *     killed process (quota_journal.h); the next process returns exactly the rest. What a crash of
  *     the machine may have lost is not returned at all: it counts as spent
@@ -38,7 +39,7 @@ struct quota_ask {
 
 struct quota_grant {
     enum code code; /* not OK: all else means nothing */
-    uint64_t granted, remaining, quota;
+    uint64_t granted, remaining;
     int64_t valid_ms, retry_ms;
     int64_t reset_us; /* UTC; 0: not said */
 };
@@ -57,9 +58,9 @@ struct quota;
 
 struct quota_options {
     const struct quota_lessor *lessor;
-    const char *state_dir; /* "": a killed gateway's leases are lost until the period ends */
-    const struct clock *clock;
-    int64_t wait_ms; /* longest wait for a lease */
+    const char *state_dir;     /* "": a killed gateway's leases are lost until the period ends */
+    const struct clock *clock; /* its mono_ms goes on while the machine sleeps */
+    int64_t wait_ms;           /* longest wait for a lease */
 };
 
 /* FAILED_PRECONDITION naming --state-dir when it cannot be used or another gateway uses it. */

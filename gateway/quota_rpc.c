@@ -31,7 +31,6 @@ static void read_answer(struct str message, struct quota_grant *grant)
     } else {
         grant->granted = answer->granted;
         grant->remaining = answer->remaining;
-        grant->quota = answer->quota;
         grant->valid_ms = span_ms(answer->valid_for);
         grant->retry_ms = span_ms(answer->retry_after);
         if (answer->reset_time && answer->reset_time->seconds < INT64_MAX / 1000000)

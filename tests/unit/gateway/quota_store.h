@@ -130,7 +130,6 @@ static inline void carry_out(struct store *store, const struct question *questio
     result->valid_ms = VALID_MS;
     result->retry_ms = 7000;
     result->remaining = store->quota - store->used;
-    result->quota = store->quota;
     result->reset_us = 1000000000;
 }
 
