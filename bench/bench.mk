@@ -4,3 +4,17 @@ bench: ## import 1,000,000 users, measure GET and search beside nginx (OMNI_BENC
 	@scripts/setup build bench
 	+@$(submake) -s V=release programs
 	@bench/bench $(B)
+
+TRANSCODE_BENCH := $(OUT)/bench/transcode_bench
+$(TRANSCODE_BENCH): $(OUT)/obj/bench/transcode_bench.o $(OUT)/obj/bench/jansson_peer.o $(OUT)/libgateway.a $(OUT)/libomni.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) $^ $(LIBS) -ljansson -o $@
+
+.PHONY: bench-transcode bench-transcode-now
+bench-transcode: ## ns a user record between JSON and wire, beside jansson and Python's protobuf
+	@scripts/setup build test bench
+	+@$(submake) -s V=release bench-transcode-now
+
+bench-transcode-now: $(TRANSCODE_BENCH) $(GEN)/py/.stamp
+	@$(TRANSCODE_BENCH)
+	@$(PYTHON) bench/transcode_peer.py $(GEN)/py
