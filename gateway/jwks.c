@@ -13,7 +13,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <time.h>
 
 enum { RETRY_FIRST_MS = 1000, RETRY_MAX_MS = 60000, JITTER_DIVISOR = 10, DOCUMENT_DEPTH = 20 };
@@ -30,8 +29,7 @@ struct jwks {
     int64_t begun_ms;    /* when the last fetch began */
     int64_t due_ms;
     int64_t retry_ms; /* the next pause after a failure */
-    bool begun, fetching, asked, stop;
-    char failure[ERROR_TEXT_BYTES]; /* of the last fetch; "" when it succeeded */
+    bool begun, fetching, asked, failing, stop;
 };
 
 struct jwks *jwks_new(const struct jwks_options *options)
@@ -127,7 +125,7 @@ static bool succeed(struct jwks *jwks, struct jwk_set *set, struct jwk_set **for
     jwks->fetched_ms = clock_mono_ms(jwks->options.clock);
     jwks->due_ms = jwks->fetched_ms + with_jitter(jwks, jwks->options.refresh_ms);
     jwks->retry_ms = RETRY_FIRST_MS;
-    jwks->failure[0] = '\0';
+    jwks->failing = false;
     return changed;
 }
 
@@ -139,12 +137,11 @@ static void log_failure(const struct jwks *jwks, const struct error *err, int64_
 }
 
 /* Under the lock. */
-static void fail(struct jwks *jwks, const struct error *err)
+static void fail(struct jwks *jwks)
 {
-    int64_t pause_ms = with_jitter(jwks, jwks->retry_ms);
-    jwks->due_ms = clock_mono_ms(jwks->options.clock) + pause_ms;
+    jwks->due_ms = clock_mono_ms(jwks->options.clock) + with_jitter(jwks, jwks->retry_ms);
     jwks->retry_ms = jwks->retry_ms * 2 < RETRY_MAX_MS ? jwks->retry_ms * 2 : RETRY_MAX_MS;
-    snprintf(jwks->failure, sizeof jwks->failure, "%s", err->text);
+    jwks->failing = true;
 }
 
 /* One fetch, from beginning to end; how long it is until the next. */
@@ -159,7 +156,7 @@ static int64_t fetch_and_take(struct jwks *jwks)
     if (code == CODE_OK)
         changed = succeed(jwks, set, &former);
     else
-        fail(jwks, &err);
+        fail(jwks);
     int64_t wait_ms = jwks->due_ms - clock_mono_ms(jwks->options.clock);
     pthread_mutex_unlock(&jwks->lock);
     if (changed)
@@ -288,10 +285,8 @@ void jwks_describe(struct jwks *jwks, struct json_out *json)
         json_key(json, STR("age_s"));
         json_i64(json, (clock_mono_ms(jwks->options.clock) - jwks->fetched_ms) / 1000);
     }
-    if (jwks->failure[0]) {
-        json_key(json, STR("error"));
-        json_string(json, str_of(jwks->failure));
-    }
+    json_key(json, STR("failing"));
+    json_bool(json, jwks->failing);
     json_object_end(json);
     pthread_mutex_unlock(&jwks->lock);
 }

@@ -68,5 +68,5 @@ enum jwks_answer jwks_find(struct jwks *jwks, struct str kid, enum crypto_key_ki
  */
 uint64_t jwks_generation(struct jwks *jwks);
 
-/* {"issuer":…,"keys":2,"age_s":17,"error":…}. Any thread. */
+/* {"issuer":…,"keys":2,"age_s":17,"failing":false}; what fails is in the log only. Any thread. */
 void jwks_describe(struct jwks *jwks, struct json_out *json);

@@ -202,14 +202,14 @@ static void it_tells_how_it_is(void **state)
     struct buf out;
     buf_init_arena(&out, &fixture->world.arena, 4096);
     describe(fixture, &out);
-    assert_string_equal(buf_cstr(&out), "{\"issuer\":\"" ISSUER "\",\"keys\":0}");
+    assert_string_equal(buf_cstr(&out), "{\"issuer\":\"" ISSUER "\",\"keys\":0,\"failing\":false}");
     jwks_step(fixture->jwks);
     fixture->world.now_ms += REFRESH_MS;
     fixture->world.fault = CODE_UNAVAILABLE;
     jwks_step(fixture->jwks);
     describe(fixture, &out);
     assert_string_equal(buf_cstr(&out), "{\"issuer\":\"" ISSUER "\",\"keys\":1,\"age_s\":300,"
-                                        "\"error\":\"discovery: the issuer is away\"}");
+                                        "\"failing\":true}");
 }
 
 /* --- with its thread, on the machine's clock --- */
