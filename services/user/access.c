@@ -62,3 +62,44 @@ void access_key_rotate(struct access_key *key, int64_t now_us, int64_t overlap_u
     new_secret(key, secret);
     key->rotate_us = now_us;
 }
+
+/* --- as stores keep them --- */
+
+enum { SECRET_BYTES = ACCESS_HASH_BYTES + 8 };
+
+static void put_end(int64_t end_us, uint8_t to[8])
+{
+    for (size_t i = 0; i < 8; i++)
+        to[i] = (uint8_t)((uint64_t)end_us >> 8 * i);
+}
+
+static int64_t take_end(const uint8_t from[8])
+{
+    uint64_t end_us = 0;
+    for (size_t i = 0; i < 8; i++)
+        end_us |= (uint64_t)from[i] << 8 * i;
+    return (int64_t)end_us;
+}
+
+struct str access_key_pack_secrets(const struct access_key *key,
+                                   uint8_t bytes[ACCESS_SECRETS_BYTES])
+{
+    for (size_t i = 0; i < key->secret_count; i++) {
+        memcpy(bytes + i * SECRET_BYTES, key->secrets[i].hash, ACCESS_HASH_BYTES);
+        put_end(key->secrets[i].expire_us, bytes + i * SECRET_BYTES + ACCESS_HASH_BYTES);
+    }
+    return (struct str){(const char *)bytes, key->secret_count * SECRET_BYTES};
+}
+
+bool access_key_unpack_secrets(struct str bytes, struct access_key *key)
+{
+    const uint8_t *at = (const uint8_t *)bytes.ptr;
+    key->secret_count = bytes.len / SECRET_BYTES;
+    if (!bytes.len || bytes.len % SECRET_BYTES || key->secret_count > ACCESS_SECRETS_MAX)
+        return false;
+    for (size_t i = 0; i < key->secret_count; i++, at += SECRET_BYTES) {
+        memcpy(key->secrets[i].hash, at, ACCESS_HASH_BYTES);
+        key->secrets[i].expire_us = take_end(at + ACCESS_HASH_BYTES);
+    }
+    return true;
+}

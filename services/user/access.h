@@ -19,6 +19,7 @@ enum {
     ACCESS_SECRET_CHARS = 48, /* "omni_" and 43 */
     ACCESS_PREFIX_CHARS = 11, /* shown of a secret: 6 of its characters, 36 of its bits */
     ACCESS_SECRETS_MAX = 4,   /* of a key, good at the same time */
+    ACCESS_SECRETS_BYTES = ACCESS_SECRETS_MAX * (ACCESS_HASH_BYTES + 8),
     ACCESS_PLANS_MAX = 100,
     ACCESS_KEYS_MAX = 10000, /* not disabled; a snapshot of them stays below 4 MiB */
     ACCESS_PLAN_ID_CHARS = 63,
@@ -64,3 +65,9 @@ void access_key_rotate(struct access_key *key, int64_t now_us, int64_t overlap_u
 
 /* Secrets that are good at `now_us`: that many from the front on. */
 size_t access_key_secrets(const struct access_key *key, int64_t now_us);
+
+/* The secrets as stores keep them: hash and end (little-endian) of each. Points into `bytes`. */
+struct str access_key_pack_secrets(const struct access_key *key,
+                                   uint8_t bytes[ACCESS_SECRETS_BYTES]);
+/* False when they are not that. */
+bool access_key_unpack_secrets(struct str bytes, struct access_key *key);

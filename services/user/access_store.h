@@ -2,7 +2,7 @@
  * API keys, plans and quotas as a port of the domain. Each function is one condition or one
  * transaction on few items, so that a key-value store can implement it: none looks through rows
  * but list_keys and snapshot. When a write returns OK it is durable. Implementations:
- * access_store_sqlite.
+ * access_store_sqlite, access_store_dynamodb.
  *
  * All functions are thread-safe and block at most until the call's deadline (DEADLINE_EXCEEDED; a
  * write may then still be carried out) or the end of a commit that is under way. Results live in

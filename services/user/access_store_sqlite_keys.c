@@ -1,11 +1,9 @@
 /* Plans and keys as rows, and the snapshot of all of them. */
 #include "user/access_store_sqlite_internal.h"
 
-#include "user/reasons.h"
+#include "user/access_refusals.h"
 
 #include <string.h>
-
-enum { SECRET_BYTES = ACCESS_HASH_BYTES + 8 };
 
 static struct str id_bytes(const struct id *id)
 {
@@ -136,8 +134,7 @@ static enum code run_put_plan(struct access_sqlite *store, void *argument, struc
         (!found && count_plans(store, input->tenant, &count, err) != CODE_OK))
         return err->code;
     if (!found && count >= ACCESS_PLANS_MAX)
-        return error_set(err, CODE_RESOURCE_EXHAUSTED, REASON_PLANS_FULL,
-                         "there are %d plans already", ACCESS_PLANS_MAX);
+        return access_refuse_more_plans(err);
     struct db_stmt *stmt = db_prepare(store->db, PUT_PLAN, err);
     if (!stmt)
         return err->code;
@@ -169,8 +166,7 @@ enum code access_sqlite_get_plan(struct access_store *base, const struct store_c
     enum code code = find_plan(store->reader, call->tenant, id, arena, plan, &found, err);
     pthread_mutex_unlock(&store->reader_lock);
     if (code == CODE_OK && !found)
-        code = error_set(err, CODE_NOT_FOUND, REASON_PLAN_NOT_FOUND, "there is no plan \"%.*s\"",
-                         STR_ARG(str_utf8_cut(id, ACCESS_PLAN_ID_CHARS)));
+        code = access_refuse_unknown_plan(id, err);
     return code;
 }
 
@@ -204,50 +200,13 @@ static const char CHANGE_KEY[] =
     "UPDATE keys SET rotate_us = ?3, disable_us = ?4, prefix = ?5, secrets = ?6, name = ?7,"
     " plan_id = ?8, expire_us = ?9, version = version + 1 WHERE tenant = ?1 AND id = ?2";
 
-static void put_end(int64_t end_us, uint8_t to[8])
-{
-    for (size_t i = 0; i < 8; i++)
-        to[i] = (uint8_t)((uint64_t)end_us >> 8 * i);
-}
-
-static int64_t take_end(const uint8_t from[8])
-{
-    uint64_t end_us = 0;
-    for (size_t i = 0; i < 8; i++)
-        end_us |= (uint64_t)from[i] << 8 * i;
-    return (int64_t)end_us;
-}
-
-static struct str pack_secrets(const struct access_key *key,
-                               uint8_t bytes[ACCESS_SECRETS_MAX * SECRET_BYTES])
-{
-    for (size_t i = 0; i < key->secret_count; i++) {
-        memcpy(bytes + i * SECRET_BYTES, key->secrets[i].hash, ACCESS_HASH_BYTES);
-        put_end(key->secrets[i].expire_us, bytes + i * SECRET_BYTES + ACCESS_HASH_BYTES);
-    }
-    return (struct str){(const char *)bytes, key->secret_count * SECRET_BYTES};
-}
-
-static bool unpack_secrets(struct str bytes, struct access_key *key)
-{
-    const uint8_t *at = (const uint8_t *)bytes.ptr;
-    key->secret_count = bytes.len / SECRET_BYTES;
-    if (!bytes.len || bytes.len % SECRET_BYTES || key->secret_count > ACCESS_SECRETS_MAX)
-        return false;
-    for (size_t i = 0; i < key->secret_count; i++, at += SECRET_BYTES) {
-        memcpy(key->secrets[i].hash, at, ACCESS_HASH_BYTES);
-        key->secrets[i].expire_us = take_end(at + ACCESS_HASH_BYTES);
-    }
-    return true;
-}
-
 static enum code read_key(struct db_stmt *row, struct arena *arena, struct access_key *key,
                           struct error *err)
 {
     struct str id = db_blob(row, 0), prefix = db_text(row, 8);
     memset(key, 0, sizeof *key);
     if (id.len != sizeof key->id.bytes || prefix.len > ACCESS_PREFIX_CHARS ||
-        !unpack_secrets(db_blob(row, 9), key))
+        !access_key_unpack_secrets(db_blob(row, 9), key))
         return damaged("key", err);
     memcpy(key->id.bytes, id.ptr, sizeof key->id.bytes);
     memcpy(key->prefix, prefix.ptr, prefix.len);
@@ -274,7 +233,7 @@ static enum code find_key(struct db *db, uint32_t tenant, const struct id *id, s
     if (db_step(stmt, &row, err) != CODE_OK)
         return err->code;
     if (!row)
-        return error_set(err, CODE_NOT_FOUND, REASON_KEY_NOT_FOUND, "there is no such key");
+        return access_refuse_unknown_key(err);
     enum code code = read_key(stmt, arena, key, err);
     db_reset(stmt);
     return code;
@@ -298,7 +257,6 @@ static enum code check_once(struct access_sqlite *store, const struct key_input 
 {
     struct db_stmt *stmt = db_prepare(store->db, FIND_ONCE, err);
     struct id made;
-    char text[ID_TEXT_BYTES + 1];
     bool row;
     if (!stmt)
         return err->code;
@@ -310,16 +268,9 @@ static enum code check_once(struct access_sqlite *store, const struct key_input 
     struct str hash = db_blob(stmt, 0), id = db_blob(stmt, 1);
     if (hash.len != STORE_HASH_BYTES || id.len != sizeof made.bytes) {
         damaged("request", err);
-    } else if (memcmp(hash.ptr, input->once->hash, STORE_HASH_BYTES) != 0) {
-        error_set(err, CODE_INVALID_ARGUMENT, REASON_IDEMPOTENCY_KEY_REUSED,
-                  "this request_id was used for another request");
     } else {
         memcpy(made.bytes, id.ptr, sizeof made.bytes);
-        id_format(made, text);
-        error_set(err, CODE_ALREADY_EXISTS, REASON_KEY_CREATED_BEFORE,
-                  "this request has made the key %s; its secret was in that answer only: "
-                  "rotate the key for another",
-                  text);
+        access_refuse_made_before(input->once, hash, made, err);
     }
     db_reset(stmt);
     return err->code;
@@ -342,7 +293,7 @@ static enum code put_once(struct access_sqlite *store, const struct key_input *i
 static enum code put_key(struct access_sqlite *store, const struct key_input *input,
                          struct error *err)
 {
-    uint8_t secrets[ACCESS_SECRETS_MAX * SECRET_BYTES];
+    uint8_t secrets[ACCESS_SECRETS_BYTES];
     const struct access_key *key = input->key;
     struct db_stmt *stmt = db_prepare(store->db, PUT_KEY, err);
     if (!stmt)
@@ -357,7 +308,7 @@ static enum code put_key(struct access_sqlite *store, const struct key_input *in
     db_bind_i64(stmt, 8, key->expire_us);
     db_bind_i64(stmt, 9, key->disable_us);
     db_bind_text(stmt, 10, str_of(key->prefix));
-    db_bind_blob(stmt, 11, pack_secrets(key, secrets));
+    db_bind_blob(stmt, 11, access_key_pack_secrets(key, secrets));
     return db_run(stmt, err);
 }
 
@@ -369,9 +320,7 @@ static enum code check_plan(struct access_sqlite *store, const struct key_input 
             CODE_OK ||
         found)
         return err->code;
-    error_set(err, CODE_FAILED_PRECONDITION, REASON_PLAN_NOT_FOUND, "there is no plan \"%.*s\"",
-              STR_ARG(input->key->plan_id));
-    return error_add_field(err, "api_key.plan_id", err->text);
+    return access_refuse_plan_of_key(input->key->plan_id, err);
 }
 
 static enum code run_create_key(struct access_sqlite *store, void *argument, struct error *err)
@@ -384,8 +333,7 @@ static enum code run_create_key(struct access_sqlite *store, void *argument, str
         read_state(store->db, input->tenant, &version, &keys, err) != CODE_OK)
         return err->code;
     if (keys >= ACCESS_KEYS_MAX)
-        return error_set(err, CODE_RESOURCE_EXHAUSTED, REASON_KEYS_FULL,
-                         "there are %d keys already that are not disabled", ACCESS_KEYS_MAX);
+        return access_refuse_more_keys(err);
     if (put_key(store, input, err) != CODE_OK ||
         (input->once && put_once(store, input, err) != CODE_OK))
         return err->code;
@@ -414,7 +362,7 @@ enum code access_sqlite_get_key(struct access_store *base, const struct store_ca
 static enum code run_change_key(struct access_sqlite *store, void *argument, struct error *err)
 {
     const struct key_input *input = argument;
-    uint8_t secrets[ACCESS_SECRETS_MAX * SECRET_BYTES];
+    uint8_t secrets[ACCESS_SECRETS_BYTES];
     struct arena arena = {0};
     struct access_key old;
     enum code code = find_key(store->db, input->tenant, &input->key->id, &arena, &old, err);
@@ -422,7 +370,7 @@ static enum code run_change_key(struct access_sqlite *store, void *argument, str
     if (code != CODE_OK)
         return code;
     if (old.version != input->key->version)
-        return error_set(err, CODE_ABORTED, REASON_KEY_CHANGED, "the key has changed meanwhile");
+        return access_refuse_changed_key(err);
     if (check_plan(store, input, err) != CODE_OK)
         return err->code;
     struct db_stmt *stmt = db_prepare(store->db, CHANGE_KEY, err);
@@ -433,7 +381,7 @@ static enum code run_change_key(struct access_sqlite *store, void *argument, str
     db_bind_i64(stmt, 3, input->key->rotate_us);
     db_bind_i64(stmt, 4, input->key->disable_us);
     db_bind_text(stmt, 5, str_of(input->key->prefix));
-    db_bind_blob(stmt, 6, pack_secrets(input->key, secrets));
+    db_bind_blob(stmt, 6, access_key_pack_secrets(input->key, secrets));
     db_bind_text(stmt, 7, input->key->name);
     db_bind_text(stmt, 8, input->key->plan_id);
     db_bind_i64(stmt, 9, input->key->expire_us);

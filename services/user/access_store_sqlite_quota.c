@@ -1,7 +1,7 @@
 /* Quotas: a row per counter, replaced as a whole if nobody else has replaced it. */
 #include "user/access_store_sqlite_internal.h"
 
-#include "user/reasons.h"
+#include "user/access_refusals.h"
 
 static const char GET[] = "SELECT version, bytes FROM quotas WHERE tenant = ?1 AND counter = ?2";
 static const char INSERT[] = "INSERT INTO quotas(tenant, counter, version, forget_ms, bytes)"
@@ -57,8 +57,7 @@ static enum code run_put(struct access_sqlite *store, void *argument, struct err
     if (db_run(stmt, err) != CODE_OK)
         return err->code;
     if (db_changes(store->db) == 0)
-        return error_set(err, CODE_ABORTED, REASON_QUOTA_CHANGED,
-                         "the quota has changed meanwhile");
+        return access_refuse_changed_quota(err);
     return CODE_OK;
 }
 

@@ -10,6 +10,7 @@
 #include "pb/proto.h"
 #include "rpc/server.h"
 #include "user/access_service.h"
+#include "user/access_store_dynamodb.h"
 #include "user/access_store_sqlite.h"
 #include "user/emitter.h"
 #include "user/page_token.h"
@@ -48,7 +49,8 @@ static const struct config_item ITEMS[] = {
     SETTING("user-store", CONFIG_TEXT, user_store, "sqlite:", NULL, NULL, NULL,
             "sqlite:PATH, or sqlite: for users.db in data-dir; dynamodb://TABLE?region=REGION"),
     SETTING("access-store", CONFIG_TEXT, access_store, "sqlite:", NULL, NULL, NULL,
-            "API keys, plans and quotas: sqlite:PATH, or sqlite: for access.db in data-dir"),
+            "API keys, plans and quotas: sqlite:PATH, or sqlite: for access.db in data-dir;"
+            " dynamodb://TABLE?region=REGION, which may be the users'"),
     SETTING("quota-lease", CONFIG_DURATION, quota_lease_ms, "1m", "1s", "1h", NULL,
             "how long a gateway may spend a part of a quota that it was given"),
     SETTING("events", CONFIG_TEXT, events, "grpc://127.0.0.1:50052", NULL, NULL, NULL,
@@ -83,8 +85,8 @@ static const struct config_program PROGRAM = {"omni-user", "the user directory, 
 struct program {
     struct settings settings;
     struct rpc_identity *identity;
-    struct aws *aws;             /* NULL unless a setting names something of AWS */
-    struct aws_client *dynamodb; /* likewise */
+    struct aws *aws; /* NULL unless a setting names something of AWS */
+    struct aws_client *users_client, *access_client; /* likewise */
     struct store *store;
     struct access_store *access_store;
     struct page_tokens *tokens;
@@ -110,21 +112,32 @@ static int readers_of(const struct program *program)
     return stores_in_dynamodb(program) ? 32 : 4;
 }
 
+/* The client of a setting's table, whose name is in `arena`. */
+static enum code open_table(struct program *program, const char *name, const char *text,
+                            struct arena *arena, struct aws_client **client, struct str *table,
+                            struct error *err)
+{
+    struct aws_location location;
+    const struct aws_setting setting = {name, text, "dynamodb", NULL, 0};
+    if (aws_setting_open(&setting, PROGRAM.name, arena, &program->aws, &location, err) != CODE_OK)
+        return err->code;
+    *client = aws_client_new(&(struct aws_client_options){
+        .aws = program->aws, .service = &DYNAMODB_SERVICE, .location = &location});
+    *table = location.name;
+    return CODE_OK;
+}
+
 static enum code open_dynamodb(struct program *program, struct error *err)
 {
     enum { READS_AT_ONCE = 8 };
-    struct aws_location location;
-    const struct aws_setting setting = {"user-store", program->settings.user_store, "dynamodb",
-                                        NULL, 0};
     struct arena arena = {0};
-    enum code code =
-        aws_setting_open(&setting, PROGRAM.name, &arena, &program->aws, &location, err);
+    struct str table;
+    enum code code = open_table(program, "user-store", program->settings.user_store, &arena,
+                                &program->users_client, &table, err);
     if (code == CODE_OK) {
-        program->dynamodb = aws_client_new(&(struct aws_client_options){
-            .aws = program->aws, .service = &DYNAMODB_SERVICE, .location = &location});
         const struct store_dynamodb_options options = {
-            .port = store_dynamodb_port(program->dynamodb),
-            .table = location.name,
+            .port = store_dynamodb_port(program->users_client),
+            .table = table,
             .clock = clock_real(),
             .reads_at_once = READS_AT_ONCE,
             .tend_every_ms = STORE_DYNAMODB_TEND_MS,
@@ -176,22 +189,48 @@ static enum code open_identity(struct program *program, struct error *err)
     return rpc_identity_check_listen(program->identity, program->settings.listen, "--listen", err);
 }
 
-static enum code start_access(struct program *program, struct error *err)
+static enum code open_access_dynamodb(struct program *program, struct error *err)
+{
+    struct arena arena = {0};
+    struct str table;
+    enum code code = open_table(program, "access-store", program->settings.access_store, &arena,
+                                &program->access_client, &table, err);
+    if (code == CODE_OK) {
+        const struct access_store_dynamodb_options options = {
+            store_dynamodb_port(program->access_client), table, clock_real()};
+        if (access_store_dynamodb_open(&options, &program->access_store, err) != CODE_OK)
+            code = error_prefix(err, "--access-store");
+    }
+    arena_clear(&arena);
+    return code;
+}
+
+static enum code open_access_store(struct program *program, struct error *err)
 {
     const struct settings *settings = &program->settings;
     char path[PROGRAM_PATH_BYTES];
+    if (aws_setting_is(settings->access_store, "dynamodb"))
+        return open_access_dynamodb(program, err);
     if (program_backend_path("access-store", settings->access_store, "sqlite:", settings->data_dir,
                              "access.db", path, err) != CODE_OK)
         return err->code;
     const struct access_store_sqlite_options options = {path, clock_real()};
-    if (access_store_sqlite_open(&options, &program->access_store, err) != CODE_OK ||
-        access_watch_new(program->access_store, clock_real(), &program->access.watch, err) !=
-            CODE_OK)
+    if (access_store_sqlite_open(&options, &program->access_store, err) != CODE_OK)
+        return error_prefix(err, "--access-store");
+    return CODE_OK;
+}
+
+static enum code start_access(struct program *program, struct error *err)
+{
+    if (open_access_store(program, err) != CODE_OK)
+        return err->code;
+    if (access_watch_new(program->access_store, clock_real(), &program->access.watch, err) !=
+        CODE_OK)
         return error_prefix(err, "--access-store");
     program->access.store = program->access_store;
     program->access.tokens = program->tokens;
     program->access.clock = clock_real();
-    program->access.lease_ms = settings->quota_lease_ms;
+    program->access.lease_ms = program->settings.quota_lease_ms;
     access_service_init(&program->access);
     return CODE_OK;
 }
@@ -311,7 +350,8 @@ static void stop(struct program *program)
     access_store_free(program->access_store);
     page_tokens_free(program->tokens);
     store_free(program->store);
-    aws_client_free(program->dynamodb);
+    aws_client_free(program->access_client);
+    aws_client_free(program->users_client);
     aws_free(program->aws);
     rpc_identity_free(program->identity);
     if (program->server)

@@ -70,10 +70,9 @@ static struct store_dynamodb *new_store(const struct store_dynamodb_options *opt
     struct store_dynamodb *store = xcalloc(1, sizeof *store);
     pthread_once(&once, make_vtable);
     store->base.vtable = &vtable;
-    store->port = options->port;
+    store_table_init(&store->table, &options->port, options->table, options->clock);
     store->clock = options->clock;
     store->tend_every_ms = options->tend_every_ms;
-    snprintf(store->table, sizeof store->table, "%.*s", STR_ARG(options->table));
     id_format(id_new(options->clock), store->owner);
     pthread_mutex_init(&store->outbox_lock, NULL);
     pthread_mutex_init(&store->lock, NULL);
@@ -86,7 +85,7 @@ enum code store_dynamodb_open(const struct store_dynamodb_options *options, stru
                               struct error *err)
 {
     struct store_dynamodb *store = new_store(options);
-    int64_t until_ms = dynamodb_until(store, DYNAMODB_OUTBOX_CALL_MS);
+    int64_t until_ms = dynamodb_until(&store->table, DYNAMODB_OUTBOX_CALL_MS);
     if (dynamodb_check_schema(store, err) != CODE_OK ||
         lease_take_home(store, until_ms, err) != CODE_OK ||
         outbox_count(store, until_ms, err) != CODE_OK) {

@@ -15,7 +15,7 @@ static enum code find(struct store_dynamodb *store, const struct item_key *keys,
 {
     const struct json_value **items = arena_alloc(arena, (count + 1) * sizeof *items);
     *unknown_count = 0;
-    if (dynamodb_fetch(store, keys, count, until_ms, arena, items, err) != CODE_OK)
+    if (dynamodb_fetch(&store->table, keys, count, until_ms, arena, items, err) != CODE_OK)
         return err->code;
     for (size_t i = 0; i < count; i++) {
         if (!items[i])
@@ -40,7 +40,7 @@ static enum code resolve(struct store_dynamodb *store, const struct item_key *ke
             return err->code;
         if (!left)
             return CODE_OK;
-        transaction_begin(&tx, store, arena);
+        transaction_begin(&tx, &store->table, arena);
         for (size_t i = 0; i < left; i++) {
             transaction_put_begin(&tx, keys[unknown[i]]);
             item_put_s(&tx.json, "p", dynamodb_id_text(arena, pseudonyms[unknown[i]]));
@@ -49,7 +49,7 @@ static enum code resolve(struct store_dynamodb *store, const struct item_key *ke
         if (transaction_run(&tx, until_ms, arena, &refusal, &unsure, err) != CODE_ABORTED)
             return err->code;
         error_clear(err); /* somebody else has just put one */
-        if (dynamodb_pause(store, n, until_ms, err) != CODE_OK)
+        if (dynamodb_pause(&store->table, n, until_ms, err) != CODE_OK)
             return err->code;
     }
 }
@@ -59,7 +59,7 @@ enum code store_dynamodb_actors(struct store *base, const struct store_call *cal
                                 size_t count, struct error *err)
 {
     struct store_dynamodb *store = (struct store_dynamodb *)base;
-    int64_t until_ms = dynamodb_until(store, call->remaining_ms);
+    int64_t until_ms = dynamodb_until(&store->table, call->remaining_ms);
     struct arena arena = {0};
     struct item_key *keys = arena_alloc(&arena, (count + 1) * sizeof *keys);
     struct id *known = arena_alloc(&arena, (count + 1) * sizeof *known);
@@ -83,8 +83,9 @@ enum code store_dynamodb_actor_forget(struct store *base, const struct store_cal
 {
     struct store_dynamodb *store = (struct store_dynamodb *)base;
     struct arena arena = {0};
-    enum code code = dynamodb_delete(store, actor_key(&arena, call->tenant, actor),
-                                     dynamodb_until(store, call->remaining_ms), &arena, err);
+    enum code code =
+        dynamodb_delete(&store->table, actor_key(&arena, call->tenant, actor),
+                        dynamodb_until(&store->table, call->remaining_ms), &arena, err);
     arena_clear(&arena);
     return code;
 }

@@ -1,9 +1,10 @@
 /* Operations within a deadline; what cancelled a transaction decides whether it is run again. */
-#include "user/store_dynamodb_internal.h"
+#include "user/store_dynamodb_call.h"
 
 #include "base/log.h"
 #include "user/reasons.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -14,14 +15,23 @@ enum {
     WAIT_MS_MAX = 60 * 1000, /* for calls without a deadline */
 };
 
-int64_t dynamodb_until(const struct store_dynamodb *store, int64_t remaining_ms)
+void store_table_init(struct store_table *table, const struct store_dynamodb_port *port,
+                      struct str name, const struct clock *clock)
+{
+    table->port = *port;
+    table->clock = clock;
+    atomic_init(&table->failing, false);
+    snprintf(table->name, sizeof table->name, "%.*s", STR_ARG(name));
+}
+
+int64_t dynamodb_until(const struct store_table *table, int64_t remaining_ms)
 {
     int64_t most = remaining_ms < WAIT_MS_MAX ? remaining_ms : WAIT_MS_MAX;
-    return clock_mono_ms(store->clock) + most;
+    return clock_mono_ms(table->clock) + most;
 }
 
 /* What AWS says is for the log, and what callers need to know is for callers. */
-static enum code tell_failure(struct store_dynamodb *store, const char *operation,
+static enum code tell_failure(struct store_table *table, const char *operation,
                               const struct dynamodb_refusal *refusal, struct error *err)
 {
     bool passing = err->code == CODE_UNAVAILABLE || err->code == CODE_DEADLINE_EXCEEDED ||
@@ -30,8 +40,8 @@ static enum code tell_failure(struct store_dynamodb *store, const char *operatio
         return err->code; /* conditions: the caller knows what they mean */
     if (str_eq(refusal->error, STR("ResourceNotFoundException")))
         return error_set(err, CODE_FAILED_PRECONDITION, "TABLE_MISSING",
-                         "there is no table \"%s\"; `omnictl aws init` makes it", store->table);
-    if (!passing || !atomic_exchange(&store->failing, true)) /* once, not for each of thousands */
+                         "there is no table \"%s\"; `omnictl aws init` makes it", table->name);
+    if (!passing || !atomic_exchange(&table->failing, true)) /* once, not for each of thousands */
         log_error("store_failed", LOG_C("operation", operation), LOG_ERR(err),
                   LOG_C("reason", err->reason));
     if (err->code == CODE_DEADLINE_EXCEEDED)
@@ -42,26 +52,26 @@ static enum code tell_failure(struct store_dynamodb *store, const char *operatio
     return error_set(err, CODE_INTERNAL, REASON_STORE_REFUSED, "the store refused a request");
 }
 
-enum code dynamodb_do(struct store_dynamodb *store, const char *operation, struct str body,
+enum code dynamodb_do(struct store_table *table, const char *operation, struct str body,
                       int64_t until_ms, struct arena *arena, const struct json_value **answer,
                       struct dynamodb_refusal *refusal, struct error *err)
 {
-    int64_t left_ms = until_ms - clock_mono_ms(store->clock);
+    int64_t left_ms = until_ms - clock_mono_ms(table->clock);
     memset(refusal, 0, sizeof *refusal);
     if (left_ms <= 0)
         return error_set(err, CODE_DEADLINE_EXCEEDED, REASON_DEADLINE,
                          "the store was not asked in time");
-    enum code code = store->port.call(store->port.context, str_of(operation), body, left_ms, arena,
+    enum code code = table->port.call(table->port.context, str_of(operation), body, left_ms, arena,
                                       answer, refusal, err);
     if (code == CODE_OK) {
-        if (atomic_load(&store->failing) && atomic_exchange(&store->failing, false))
+        if (atomic_load(&table->failing) && atomic_exchange(&table->failing, false))
             log_info("store_works_again", LOG_C("operation", operation));
         return CODE_OK;
     }
-    return tell_failure(store, operation, refusal, err);
+    return tell_failure(table, operation, refusal, err);
 }
 
-enum code dynamodb_pause(struct store_dynamodb *store, int attempt, int64_t until_ms,
+enum code dynamodb_pause(struct store_table *table, int attempt, int64_t until_ms,
                          struct error *err)
 {
     int doublings = attempt < PAUSE_DOUBLINGS_MAX ? attempt : PAUSE_DOUBLINGS_MAX;
@@ -71,44 +81,44 @@ enum code dynamodb_pause(struct store_dynamodb *store, int attempt, int64_t unti
     if (attempt >= ATTEMPTS_MAX)
         return error_set(err, CODE_UNAVAILABLE, REASON_STORE_UNAVAILABLE,
                          "too much happens to these records at once");
-    if (clock_mono_ms(store->clock) + pause_us / 1000 >= until_ms)
+    if (clock_mono_ms(table->clock) + pause_us / 1000 >= until_ms)
         return error_set(err, CODE_DEADLINE_EXCEEDED, REASON_DEADLINE,
                          "the store was too busy to answer in time");
     nanosleep(&(struct timespec){0, pause_us * 1000}, NULL);
     return CODE_OK;
 }
 
-struct json_out dynamodb_body(struct store_dynamodb *store, struct buf *body, struct arena *arena)
+struct json_out dynamodb_body(struct store_table *table, struct buf *body, struct arena *arena)
 {
     buf_init_arena(body, arena, DYNAMODB_BODY_MAX);
     struct json_out json = json_out_to(body);
     json_object_begin(&json);
     json_key(&json, STR("TableName"));
-    json_string(&json, str_of(store->table));
+    json_string(&json, str_of(table->name));
     return json;
 }
 
-enum code dynamodb_delete(struct store_dynamodb *store, struct item_key key, int64_t until_ms,
+enum code dynamodb_delete(struct store_table *table, struct item_key key, int64_t until_ms,
                           struct arena *arena, struct error *err)
 {
     struct buf body;
     struct dynamodb_refusal refusal;
     const struct json_value *answer;
-    struct json_out json = dynamodb_body(store, &body, arena);
+    struct json_out json = dynamodb_body(table, &body, arena);
     json_key(&json, STR("Key"));
     json_object_begin(&json);
     item_put_key(&json, key);
     json_object_end(&json);
     json_object_end(&json);
-    return dynamodb_do(store, "DeleteItem", buf_str(&body), until_ms, arena, &answer, &refusal,
+    return dynamodb_do(table, "DeleteItem", buf_str(&body), until_ms, arena, &answer, &refusal,
                        err);
 }
 
 /* --- transactions --- */
 
-void transaction_begin(struct transaction *tx, struct store_dynamodb *store, struct arena *arena)
+void transaction_begin(struct transaction *tx, struct store_table *table, struct arena *arena)
 {
-    *tx = (struct transaction){.store = store};
+    *tx = (struct transaction){.table = table};
     buf_init_arena(&tx->body, arena, DYNAMODB_BODY_MAX);
     tx->json = json_out_to(&tx->body);
     json_object_begin(&tx->json);
@@ -123,7 +133,7 @@ static int action_begin(struct transaction *tx, const char *kind, const char *ke
     json_key(&tx->json, str_of(kind));
     json_object_begin(&tx->json);
     json_key(&tx->json, STR("TableName"));
-    json_string(&tx->json, str_of(tx->store->table));
+    json_string(&tx->json, str_of(tx->table->name));
     json_key(&tx->json, str_of(key_name));
     json_object_begin(&tx->json);
     item_put_key(&tx->json, key);
@@ -198,7 +208,7 @@ int transaction_add(struct transaction *tx, struct item_key key, const char *nam
 
 static void new_token(struct transaction *tx)
 {
-    id_format(id_new(tx->store->clock), tx->token);
+    id_format(id_new(tx->table->clock), tx->token);
 }
 
 /* The body with the token, which may have to be another one next time. */
@@ -243,7 +253,7 @@ static bool any_failed(const struct dynamodb_refusal *refusal)
 enum code transaction_run(struct transaction *tx, int64_t until_ms, struct arena *arena,
                           struct dynamodb_refusal *refusal, bool *unsure, struct error *err)
 {
-    struct store_dynamodb *store = tx->store;
+    struct store_table *table = tx->table;
     const struct json_value *answer;
     size_t length = tx->body.len;
     *unsure = false;
@@ -254,7 +264,7 @@ enum code transaction_run(struct transaction *tx, int64_t until_ms, struct arena
             return error_set(err, CODE_INTERNAL, NULL, "a transaction is too large");
         error_clear(err);
         enum code code =
-            dynamodb_do(store, "TransactWriteItems", body, until_ms, arena, &answer, refusal, err);
+            dynamodb_do(table, "TransactWriteItems", body, until_ms, arena, &answer, refusal, err);
         if (code == CODE_OK || (code == CODE_ABORTED && any_failed(refusal)))
             return code;
         *unsure = *unsure || refusal->unsure || !refusal->error.len;
@@ -267,7 +277,7 @@ enum code transaction_run(struct transaction *tx, int64_t until_ms, struct arena
         if (refusal->reason_count && !refusal->unsure)
             new_token(tx);
         error_clear(err);
-        if (dynamodb_pause(store, attempt, until_ms, err) != CODE_OK)
+        if (dynamodb_pause(table, attempt, until_ms, err) != CODE_OK)
             return err->code;
     }
 }
@@ -295,14 +305,14 @@ static void put_expression(struct json_out *json, const struct query *query)
     json_object_end(json);
 }
 
-enum code dynamodb_query(struct store_dynamodb *store, struct query *query, size_t limit,
+enum code dynamodb_query(struct store_table *table, struct query *query, size_t limit,
                          int64_t until_ms, struct arena *arena, const struct json_value **items,
                          struct error *err)
 {
     struct buf body;
     struct dynamodb_refusal refusal;
     const struct json_value *answer;
-    struct json_out json = dynamodb_body(store, &body, arena);
+    struct json_out json = dynamodb_body(table, &body, arena);
     json_key(&json, STR("ConsistentRead"));
     json_bool(&json, true);
     json_key(&json, STR("Limit"));
@@ -319,7 +329,7 @@ enum code dynamodb_query(struct store_dynamodb *store, struct query *query, size
         json_object_end(&json);
     }
     json_object_end(&json);
-    if (dynamodb_do(store, "Query", buf_str(&body), until_ms, arena, &answer, &refusal, err) !=
+    if (dynamodb_do(table, "Query", buf_str(&body), until_ms, arena, &answer, &refusal, err) !=
         CODE_OK)
         return err->code;
     *items = json_get(answer, STR("Items"));
@@ -338,7 +348,7 @@ static bool same_key(const struct item_key *key, const struct json_value *item)
 }
 
 /* As many distinct keys as one request takes. */
-static size_t ask(struct store_dynamodb *store, const struct item_key *keys, uint8_t *states,
+static size_t ask(struct store_table *table, const struct item_key *keys, uint8_t *states,
                   size_t count, struct buf *body, struct arena *arena)
 {
     size_t asked = 0;
@@ -347,7 +357,7 @@ static size_t ask(struct store_dynamodb *store, const struct item_key *keys, uin
     json_object_begin(&json);
     json_key(&json, STR("RequestItems"));
     json_object_begin(&json);
-    json_key(&json, str_of(store->table));
+    json_key(&json, str_of(table->name));
     json_object_begin(&json);
     json_key(&json, STR("ConsistentRead"));
     json_bool(&json, true);
@@ -375,14 +385,14 @@ static size_t ask(struct store_dynamodb *store, const struct item_key *keys, uin
     return asked;
 }
 
-static void take_answers(struct store_dynamodb *store, const struct json_value *answer,
+static void take_answers(struct store_table *table, const struct json_value *answer,
                          const struct item_key *keys, uint8_t *states, size_t count,
                          const struct json_value **items, bool *left_over)
 {
-    struct str table = str_of(store->table);
-    const struct json_value *found = json_get(json_get(answer, STR("Responses")), table);
+    struct str name = str_of(table->name);
+    const struct json_value *found = json_get(json_get(answer, STR("Responses")), name);
     const struct json_value *left =
-        json_get(json_get(json_get(answer, STR("UnprocessedKeys")), table), STR("Keys"));
+        json_get(json_get(json_get(answer, STR("UnprocessedKeys")), name), STR("Keys"));
     *left_over = left && left->count;
     for (const struct json_value *item = found ? found->first : NULL; item; item = item->next)
         for (size_t i = 0; i < count; i++)
@@ -397,7 +407,7 @@ static void take_answers(struct store_dynamodb *store, const struct json_value *
             states[i] = KEY_DONE; /* whether found or not */
 }
 
-enum code dynamodb_fetch(struct store_dynamodb *store, const struct item_key *keys, size_t count,
+enum code dynamodb_fetch(struct store_table *table, const struct item_key *keys, size_t count,
                          int64_t until_ms, struct arena *arena, const struct json_value **items,
                          struct error *err)
 {
@@ -408,13 +418,13 @@ enum code dynamodb_fetch(struct store_dynamodb *store, const struct item_key *ke
     bool left_over = false;
     for (size_t i = 0; i < count; i++)
         items[i] = NULL;
-    for (int attempt = 0; ask(store, keys, states, count, &body, arena); attempt++) {
-        if (left_over && dynamodb_pause(store, attempt, until_ms, err) != CODE_OK)
+    for (int attempt = 0; ask(table, keys, states, count, &body, arena); attempt++) {
+        if (left_over && dynamodb_pause(table, attempt, until_ms, err) != CODE_OK)
             return err->code;
-        if (dynamodb_do(store, "BatchGetItem", buf_str(&body), until_ms, arena, &answer, &refusal,
+        if (dynamodb_do(table, "BatchGetItem", buf_str(&body), until_ms, arena, &answer, &refusal,
                         err) != CODE_OK)
             return err->code;
-        take_answers(store, answer, keys, states, count, items, &left_over);
+        take_answers(table, answer, keys, states, count, items, &left_over);
     }
     return CODE_OK;
 }

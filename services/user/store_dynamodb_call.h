@@ -1,6 +1,6 @@
 /*
  * Speaking with DynamoDB: items, operations, transactions and what cancelled them, queries page by
- * page. Knows the store's table and nothing of what its items mean, but for a user's.
+ * page. Knows a table and nothing of what its items mean, but for a user's.
  */
 #pragma once
 #include "base/buf.h"
@@ -8,13 +8,24 @@
 #include "user/search_terms.h"
 #include "user/store_dynamodb.h"
 
+#include <stdatomic.h>
+
 enum {
     DYNAMODB_BATCH_KEYS = 100,  /* that BatchGetItem takes */
     DYNAMODB_ACTIONS_MAX = 100, /* of a transaction */
     DYNAMODB_BODY_MAX = 16 << 20,
 };
 
-struct store_dynamodb;
+/* A table, and how it is reached; several stores may share one. */
+struct store_table {
+    struct store_dynamodb_port port;
+    const struct clock *clock;
+    char name[256];
+    atomic_bool failing; /* the last operation did not work; for the log */
+};
+
+void store_table_init(struct store_table *table, const struct store_dynamodb_port *port,
+                      struct str name, const struct clock *clock);
 
 struct item_key {
     struct str pk, sk;
@@ -38,30 +49,30 @@ enum code item_user(const struct json_value *item, struct arena *arena, struct u
 /* --- store_dynamodb_call.c --- */
 
 /* A moment of clock_mono_ms; INT64_MAX: never. */
-int64_t dynamodb_until(const struct store_dynamodb *store, int64_t remaining_ms);
+int64_t dynamodb_until(const struct store_table *table, int64_t remaining_ms);
 /* One operation. */
-enum code dynamodb_do(struct store_dynamodb *store, const char *operation, struct str body,
+enum code dynamodb_do(struct store_table *table, const char *operation, struct str body,
                       int64_t until_ms, struct arena *arena, const struct json_value **answer,
                       struct dynamodb_refusal *refusal, struct error *err);
 /* Waits a little, at random, longer with each attempt; DEADLINE_EXCEEDED when there is no time. */
-enum code dynamodb_pause(struct store_dynamodb *store, int attempt, int64_t until_ms,
+enum code dynamodb_pause(struct store_table *table, int attempt, int64_t until_ms,
                          struct error *err);
 /* Begins a body: {"TableName": … */
-struct json_out dynamodb_body(struct store_dynamodb *store, struct buf *body, struct arena *arena);
+struct json_out dynamodb_body(struct store_table *table, struct buf *body, struct arena *arena);
 
 /* Deletes an item, whether it is there or not. */
-enum code dynamodb_delete(struct store_dynamodb *store, struct item_key key, int64_t until_ms,
+enum code dynamodb_delete(struct store_table *table, struct item_key key, int64_t until_ms,
                           struct arena *arena, struct error *err);
 
 struct transaction {
-    struct store_dynamodb *store;
+    struct store_table *table;
     struct buf body;
     struct json_out json;
     int count;
     char token[ID_TEXT_BYTES + 1];
 };
 
-void transaction_begin(struct transaction *tx, struct store_dynamodb *store, struct arena *arena);
+void transaction_begin(struct transaction *tx, struct store_table *table, struct arena *arena);
 /* Each begins an action and says its number. After put_begin come the item's attributes. A
  * condition may use :a (text) and :n (number); the item as it is comes back when it fails. */
 struct condition {
@@ -97,11 +108,11 @@ struct query {
     struct str start;       /* out: where the next page begins, behind; empty: it was all */
 };
 /* One page of at most `limit` items. *items: the array. */
-enum code dynamodb_query(struct store_dynamodb *store, struct query *query, size_t limit,
+enum code dynamodb_query(struct store_table *table, struct query *query, size_t limit,
                          int64_t until_ms, struct arena *arena, const struct json_value **items,
                          struct error *err);
 
 /* Fetches by key: items[i] is NULL where there is none. Keys may repeat. */
-enum code dynamodb_fetch(struct store_dynamodb *store, const struct item_key *keys, size_t count,
+enum code dynamodb_fetch(struct store_table *table, const struct item_key *keys, size_t count,
                          int64_t until_ms, struct arena *arena, const struct json_value **items,
                          struct error *err);

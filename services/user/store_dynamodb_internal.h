@@ -49,9 +49,8 @@ struct handed_out {
 
 struct store_dynamodb {
     struct store base;
-    struct store_dynamodb_port port;
+    struct store_table table;
     const struct clock *clock;
-    char table[256];
     struct gather *gather;
     char owner[ID_TEXT_BYTES + 1]; /* this process, in leases */
 
@@ -65,8 +64,7 @@ struct store_dynamodb {
     /* Of all shards held; raised by writes without the lock, so that they may be off by those that
      * are under way: what finds a shard empty sets them right. */
     atomic_int_fast64_t bytes, events, unsealed, aside, oldest_ms;
-    atomic_bool failing; /* the last operation did not work; for the log */
-    atomic_bool unsure;  /* a write's outcome is not known: count the home again */
+    atomic_bool unsure; /* a write's outcome is not known: count the home again */
 
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t wake;

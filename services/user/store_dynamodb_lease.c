@@ -37,8 +37,8 @@ enum code lease_read_all(struct store_dynamodb *store, int64_t until_ms, struct 
     const struct json_value *items;
     memset(leases, 0, DYNAMODB_OUTBOX_SHARDS * sizeof *leases);
     do {
-        if (dynamodb_query(store, &query, DYNAMODB_BATCH_KEYS, until_ms, arena, &items, err) !=
-            CODE_OK)
+        if (dynamodb_query(&store->table, &query, DYNAMODB_BATCH_KEYS, until_ms, arena, &items,
+                           err) != CODE_OK)
             return err->code;
         for (const struct json_value *item = items->first; item; item = item->next) {
             uint64_t shard;
@@ -68,7 +68,7 @@ static enum code change_lease(struct store_dynamodb *store, const struct lease_c
     struct buf body;
     struct dynamodb_refusal refusal;
     const struct json_value *answer;
-    struct json_out json = dynamodb_body(store, &body, &arena);
+    struct json_out json = dynamodb_body(&store->table, &body, &arena);
     json_key(&json, STR("Key"));
     json_object_begin(&json);
     item_put_key(&json, lease_key(&arena, change->shard));
@@ -89,8 +89,8 @@ static enum code change_lease(struct store_dynamodb *store, const struct lease_c
     json_key(&json, STR("ReturnValues"));
     json_string(&json, STR("ALL_NEW"));
     json_object_end(&json);
-    enum code code =
-        dynamodb_do(store, "UpdateItem", buf_str(&body), until_ms, &arena, &answer, &refusal, err);
+    enum code code = dynamodb_do(&store->table, "UpdateItem", buf_str(&body), until_ms, &arena,
+                                 &answer, &refusal, err);
     *done = code == CODE_OK;
     if (*done && fence)
         *fence = item_n(json_get(answer, STR("Attributes")), "f");
@@ -188,7 +188,7 @@ enum code lease_take_home(struct store_dynamodb *store, int64_t until_ms, struct
 
 void lease_give_all(struct store_dynamodb *store)
 {
-    int64_t until_ms = dynamodb_until(store, 2000);
+    int64_t until_ms = dynamodb_until(&store->table, 2000);
     for (int i = 0; i < DYNAMODB_OUTBOX_SHARDS; i++) {
         struct error err = {0};
         if (store->shards[i].held && give(store, i, until_ms, &err) != CODE_OK)
@@ -267,7 +267,7 @@ void store_dynamodb_tend(struct store *base)
     struct error err = {0};
     bool found = false;
     pthread_mutex_lock(&store->outbox_lock);
-    int64_t until_ms = dynamodb_until(store, DYNAMODB_OUTBOX_CALL_MS);
+    int64_t until_ms = dynamodb_until(&store->table, DYNAMODB_OUTBOX_CALL_MS);
     if (renew_all(store, until_ms, &err) != CODE_OK ||
         take_over(store, until_ms, &found, &err) != CODE_OK ||
         count_if_needed(store, found, until_ms, &err) != CODE_OK)

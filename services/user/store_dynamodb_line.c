@@ -21,8 +21,8 @@ static enum code read_shard(struct line *line, int shard, struct error *err)
     const struct json_value *items;
     size_t count = 0, bytes = 0;
     do {
-        if (dynamodb_query(line->store, &query, line->max - count, line->until_ms, line->arena,
-                           &items, err) != CODE_OK)
+        if (dynamodb_query(&line->store->table, &query, line->max - count, line->until_ms,
+                           line->arena, &items, err) != CODE_OK)
             return err->code;
         for (const struct json_value *item = items->first; item && count < line->max;
              item = item->next) {
@@ -80,7 +80,7 @@ enum code store_dynamodb_outbox_oldest(struct store *base, size_t max, size_t by
                                        size_t *count, struct error *err)
 {
     struct store_dynamodb *store = (struct store_dynamodb *)base;
-    struct line line = {store,     arena, dynamodb_until(store, DYNAMODB_OUTBOX_CALL_MS),
+    struct line line = {store,     arena, dynamodb_until(&store->table, DYNAMODB_OUTBOX_CALL_MS),
                         NULL,      NULL,  max,
                         bytes_max, 0};
     enum code code = CODE_OK;
@@ -121,7 +121,7 @@ static enum code tally_events(struct store_dynamodb *store, int shard, int64_t u
     const struct json_value *items;
     enum code code;
     do {
-        code = dynamodb_query(store, &query, 1000, until_ms, &arena, &items, err);
+        code = dynamodb_query(&store->table, &query, 1000, until_ms, &arena, &items, err);
         for (const struct json_value *item = code == CODE_OK ? items->first : NULL; item;
              item = item->next) {
             tally->unsealed++;
@@ -142,7 +142,7 @@ static enum code tally_batches(struct store_dynamodb *store, int shard, bool asi
     const struct json_value *items;
     enum code code;
     do {
-        code = dynamodb_query(store, &query, 1000, until_ms, &arena, &items, err);
+        code = dynamodb_query(&store->table, &query, 1000, until_ms, &arena, &items, err);
         for (const struct json_value *item = code == CODE_OK ? items->first : NULL; item;
              item = item->next) {
             struct id id;
@@ -195,7 +195,7 @@ enum code outbox_look(struct store_dynamodb *store, int shard, int64_t until_ms,
         struct query query = {.pk = dynamodb_shard_pk(&arena, STORE_TENANT, kinds[i], shard),
                               .projection = "sk"};
         const struct json_value *items;
-        code = dynamodb_query(store, &query, 1, until_ms, &arena, &items, err);
+        code = dynamodb_query(&store->table, &query, 1, until_ms, &arena, &items, err);
         *any = code == CODE_OK && items->count;
     }
     arena_clear(&arena);
@@ -255,7 +255,8 @@ static enum code add_batches(struct store_dynamodb *store, struct hours *hours, 
     const struct json_value *items;
     *sum = 0;
     do {
-        if (dynamodb_query(store, &query, 1000, until_ms, hours->arena, &items, err) != CODE_OK)
+        if (dynamodb_query(&store->table, &query, 1000, until_ms, hours->arena, &items, err) !=
+            CODE_OK)
             return err->code;
         for (const struct json_value *item = items->first; item; item = item->next) {
             struct str sk = item_s(item, "sk"), digits;
@@ -292,7 +293,8 @@ static enum code add_events(struct store_dynamodb *store, struct hours *hours, i
     struct str members = item_b(sweep, "m", hours->arena);
     const struct json_value *items;
     do {
-        if (dynamodb_query(store, &query, 1000, until_ms, hours->arena, &items, err) != CODE_OK)
+        if (dynamodb_query(&store->table, &query, 1000, until_ms, hours->arena, &items, err) !=
+            CODE_OK)
             return err->code;
         for (const struct json_value *item = items->first; item; item = item->next) {
             int64_t hour = item_n(item, "h");
@@ -315,8 +317,8 @@ static enum code add_all_events(struct store_dynamodb *store, struct hours *hour
     for (int i = 0; i < DYNAMODB_OUTBOX_SHARDS; i++)
         keys[i] = outbox_sweep_key(hours->arena, i);
     if (lease_read_all(store, until_ms, hours->arena, leases, err) != CODE_OK ||
-        dynamodb_fetch(store, keys, DYNAMODB_OUTBOX_SHARDS, until_ms, hours->arena, sweeps, err) !=
-            CODE_OK)
+        dynamodb_fetch(&store->table, keys, DYNAMODB_OUTBOX_SHARDS, until_ms, hours->arena, sweeps,
+                       err) != CODE_OK)
         return err->code;
     for (int i = 0; i < DYNAMODB_OUTBOX_SHARDS; i++)
         if (leases[i] && add_events(store, hours, i, sweeps[i], until_ms, err) != CODE_OK)
@@ -337,7 +339,7 @@ enum code store_dynamodb_outbox_hours(struct store *base, int64_t from, int64_t 
 {
     enum { LOOKS_MAX = 5 };
     struct store_dynamodb *store = (struct store_dynamodb *)base;
-    int64_t until_ms = dynamodb_until(store, DYNAMODB_OUTBOX_CALL_MS), before, after = -1;
+    int64_t until_ms = dynamodb_until(&store->table, DYNAMODB_OUTBOX_CALL_MS), before, after = -1;
     struct hours hours = {0};
     *count = 0;
     *list = NULL;

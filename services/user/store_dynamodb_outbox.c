@@ -21,10 +21,11 @@ struct item_key outbox_hour_key(struct arena *arena, int64_t hour, int shard)
     };
 }
 
-void outbox_put_event(struct transaction *tx, struct arena *arena, const struct store_event *event)
+void outbox_put_event(struct store_dynamodb *store, struct transaction *tx, struct arena *arena,
+                      const struct store_event *event)
 {
-    struct id id = id_new(tx->store->clock);
-    transaction_put_begin(tx, outbox_batch_key(arena, 'q', atomic_load(&tx->store->home), id));
+    struct id id = id_new(store->clock);
+    transaction_put_begin(tx, outbox_batch_key(arena, 'q', atomic_load(&store->home), id));
     item_put_n(&tx->json, "h", event->hour);
     item_put_b(&tx->json, "e", event->bytes);
     transaction_put_end(tx, NULL);
@@ -66,7 +67,7 @@ static enum code outbox_add(struct store *base, const struct store_batch *batche
     if (!count)
         return CODE_OK;
     pthread_mutex_lock(&store->outbox_lock);
-    transaction_begin(&tx, store, &arena);
+    transaction_begin(&tx, &store->table, &arena);
     for (size_t i = 0; i < count; i++) {
         int64_t counted = 0;
         bool again = false;
@@ -80,8 +81,8 @@ static enum code outbox_add(struct store *base, const struct store_batch *batche
         if (!again)
             transaction_add(&tx, outbox_hour_key(&arena, batches[i].hour, home), "e", counted);
     }
-    enum code code = transaction_run(&tx, dynamodb_until(store, DYNAMODB_OUTBOX_CALL_MS), &arena,
-                                     &refusal, &unsure, err);
+    enum code code = transaction_run(&tx, dynamodb_until(&store->table, DYNAMODB_OUTBOX_CALL_MS),
+                                     &arena, &refusal, &unsure, err);
     for (size_t i = 0; code == CODE_OK && i < count; i++) {
         outbox_sealed(store, &batches[i]);
         atomic_fetch_add(&store->events, batches[i].count);
@@ -128,7 +129,7 @@ static enum code look_for(struct store_dynamodb *store, struct id id, int64_t un
             shards[count++] = shard;
         }
     }
-    if (dynamodb_fetch(store, keys, count, until_ms, arena, items, err) != CODE_OK)
+    if (dynamodb_fetch(&store->table, keys, count, until_ms, arena, items, err) != CODE_OK)
         return err->code;
     for (size_t i = 0; i < count && !*there; i++) {
         if (!items[i])
@@ -202,7 +203,7 @@ static enum code forget(struct store_dynamodb *store, struct forgetting *forgett
         struct transaction tx;
         struct dynamodb_refusal refusal;
         bool unsure;
-        transaction_begin(&tx, store, arena);
+        transaction_begin(&tx, &store->table, arena);
         for (size_t i = 0; i < forgetting->count; i++) {
             const struct found_batch *batch = &forgetting->batches[i];
             forgetting->actions[i] =
@@ -251,7 +252,7 @@ static enum code outbox_forget(struct store *base, const struct id *ids, size_t 
                                struct error *err)
 {
     struct store_dynamodb *store = (struct store_dynamodb *)base;
-    int64_t until_ms = dynamodb_until(store, DYNAMODB_OUTBOX_CALL_MS);
+    int64_t until_ms = dynamodb_until(&store->table, DYNAMODB_OUTBOX_CALL_MS);
     struct arena arena = {0};
     enum code code = CODE_OK;
     pthread_mutex_lock(&store->outbox_lock);
@@ -279,7 +280,7 @@ static enum code move(struct store_dynamodb *store, const struct found_batch *ba
     struct transaction tx;
     struct dynamodb_refusal refusal;
     bool unsure;
-    transaction_begin(&tx, store, arena);
+    transaction_begin(&tx, &store->table, arena);
     transaction_delete(
         &tx, outbox_batch_key(arena, batch->aside ? 'x' : 'b', batch->facts.shard, same.id),
         &exists);
@@ -304,7 +305,7 @@ static enum code outbox_set_aside(struct store *base, struct id id, const char *
                                   struct error *err)
 {
     struct store_dynamodb *store = (struct store_dynamodb *)base;
-    int64_t until_ms = dynamodb_until(store, DYNAMODB_OUTBOX_CALL_MS);
+    int64_t until_ms = dynamodb_until(&store->table, DYNAMODB_OUTBOX_CALL_MS);
     struct arena arena = {0};
     struct found_batch batch = {0};
     bool there;
@@ -327,8 +328,8 @@ static enum code readmit_shard(struct store_dynamodb *store, int shard, int64_t 
     struct query query = {.pk = dynamodb_shard_pk(arena, STORE_TENANT, 'x', shard)};
     const struct json_value *items;
     do {
-        if (dynamodb_query(store, &query, DYNAMODB_BATCH_KEYS, until_ms, arena, &items, err) !=
-            CODE_OK)
+        if (dynamodb_query(&store->table, &query, DYNAMODB_BATCH_KEYS, until_ms, arena, &items,
+                           err) != CODE_OK)
             return err->code;
         for (const struct json_value *item = items->first; item; item = item->next) {
             struct found_batch batch = {.aside = true, .item = item};
@@ -346,7 +347,7 @@ static enum code readmit_shard(struct store_dynamodb *store, int shard, int64_t 
 static enum code outbox_readmit(struct store *base, struct error *err)
 {
     struct store_dynamodb *store = (struct store_dynamodb *)base;
-    int64_t until_ms = dynamodb_until(store, DYNAMODB_OUTBOX_CALL_MS);
+    int64_t until_ms = dynamodb_until(&store->table, DYNAMODB_OUTBOX_CALL_MS);
     enum code code = CODE_OK;
     pthread_mutex_lock(&store->outbox_lock);
     for (int shard = 0; code == CODE_OK && shard < DYNAMODB_OUTBOX_SHARDS; shard++) {

@@ -6,7 +6,8 @@
 #include "user/store_dynamodb_internal.h"
 
 /* --- for writes, without the lock --- */
-void outbox_put_event(struct transaction *tx, struct arena *arena, const struct store_event *event);
+void outbox_put_event(struct store_dynamodb *store, struct transaction *tx, struct arena *arena,
+                      const struct store_event *event);
 void outbox_written(struct store_dynamodb *store, const struct store_event *event);
 
 /* --- store_dynamodb_outbox.c --- */

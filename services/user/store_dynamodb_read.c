@@ -12,7 +12,7 @@ enum code store_dynamodb_get_many(struct store *base, const struct store_call *c
 {
     struct store_dynamodb *store = (struct store_dynamodb *)base;
     return dynamodb_load_many(store, call->tenant, ids, count,
-                              dynamodb_until(store, call->remaining_ms), arena, users, err);
+                              dynamodb_until(&store->table, call->remaining_ms), arena, users, err);
 }
 
 enum code dynamodb_load_many(struct store_dynamodb *store, uint32_t tenant, const struct id *ids,
@@ -23,7 +23,7 @@ enum code dynamodb_load_many(struct store_dynamodb *store, uint32_t tenant, cons
     const struct json_value **items = arena_alloc(arena, (count + 1) * sizeof *items);
     for (size_t i = 0; i < count; i++)
         keys[i] = dynamodb_user_key(arena, tenant, ids[i]);
-    if (dynamodb_fetch(store, keys, count, until_ms, arena, items, err) != CODE_OK)
+    if (dynamodb_fetch(&store->table, keys, count, until_ms, arena, items, err) != CODE_OK)
         return err->code;
     for (size_t i = 0; i < count; i++) {
         users[i] = NULL;
@@ -62,7 +62,8 @@ static enum code fill(struct store_dynamodb *store, struct stream *stream, struc
 {
     const struct json_value *items;
     while (!stream->next && !stream->end) {
-        if (dynamodb_query(store, &stream->query, limit, until_ms, arena, &items, err) != CODE_OK)
+        if (dynamodb_query(&store->table, &stream->query, limit, until_ms, arena, &items, err) !=
+            CODE_OK)
             return err->code;
         stream->next = items->first;
         if (stream->next && str_eq(item_s(stream->next, "sk"), after)) /* the position itself */
@@ -121,6 +122,6 @@ enum code store_dynamodb_list(struct store *base, const struct store_call *call,
             .pk = dynamodb_shard_pk(arena, call->tenant, 'u', i),
             .from = from,
         };
-    return merge(store, streams, from, limit, dynamodb_until(store, call->remaining_ms), arena,
-                 page, err);
+    return merge(store, streams, from, limit, dynamodb_until(&store->table, call->remaining_ms),
+                 arena, page, err);
 }

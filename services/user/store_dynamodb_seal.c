@@ -28,7 +28,7 @@ static struct str deletes(struct store_dynamodb *store, int shard, const struct 
     json_object_begin(&json);
     json_key(&json, STR("RequestItems"));
     json_object_begin(&json);
-    json_key(&json, str_of(store->table));
+    json_key(&json, str_of(store->table.name));
     json_array_begin(&json);
     for (size_t i = 0; i < count; i++) {
         json_object_begin(&json);
@@ -52,7 +52,7 @@ static size_t left_over(struct store_dynamodb *store, const struct json_value *a
                         struct id *ids)
 {
     const struct json_value *left =
-        json_get(json_get(answer, STR("UnprocessedItems")), str_of(store->table));
+        json_get(json_get(answer, STR("UnprocessedItems")), str_of(store->table.name));
     size_t count = 0;
     for (const struct json_value *one = left ? left->first : NULL; one && count < DELETES_AT_ONCE;
          one = one->next) {
@@ -76,10 +76,10 @@ static enum code delete_events(struct store_dynamodb *store, int shard, struct s
             struct dynamodb_refusal refusal;
             const struct json_value *answer;
             struct str body = deletes(store, shard, ids, count, arena);
-            if (attempt && dynamodb_pause(store, attempt, until_ms, err) != CODE_OK)
+            if (attempt && dynamodb_pause(&store->table, attempt, until_ms, err) != CODE_OK)
                 return err->code;
-            if (dynamodb_do(store, "BatchWriteItem", body, until_ms, arena, &answer, &refusal,
-                            err) != CODE_OK)
+            if (dynamodb_do(&store->table, "BatchWriteItem", body, until_ms, arena, &answer,
+                            &refusal, err) != CODE_OK)
                 return err->code;
             count = left_over(store, answer, ids);
         }
@@ -92,11 +92,11 @@ enum code outbox_sweep(struct store_dynamodb *store, int shard, int64_t until_ms
     struct arena arena = {0};
     struct item_key key = outbox_sweep_key(&arena, shard);
     const struct json_value *item;
-    enum code code = dynamodb_fetch(store, &key, 1, until_ms, &arena, &item, err);
+    enum code code = dynamodb_fetch(&store->table, &key, 1, until_ms, &arena, &item, err);
     if (code == CODE_OK && item)
         code = delete_events(store, shard, item_b(item, "m", &arena), until_ms, &arena, err);
     if (code == CODE_OK && item)
-        code = dynamodb_delete(store, key, until_ms, &arena, err);
+        code = dynamodb_delete(&store->table, key, until_ms, &arena, err);
     if (code == CODE_OK)
         store->shards[shard].unswept = false;
     arena_clear(&arena);
@@ -137,7 +137,7 @@ static enum code gather(struct store_dynamodb *store, int shard, int64_t until_m
     size_t left = EVENT_BATCH_EVENTS_MAX;
     bool room = true;
     do {
-        if (dynamodb_query(store, &query, left, until_ms, arena, &items, err) != CODE_OK)
+        if (dynamodb_query(&store->table, &query, left, until_ms, arena, &items, err) != CODE_OK)
             return err->code;
         for (const struct json_value *item = items->first; item && room; item = item->next)
             room = take(gathered, item, arena);
@@ -154,7 +154,7 @@ static enum code commit(struct store_dynamodb *store, int shard, struct gathered
     struct dynamodb_refusal refusal;
     struct condition held = lease_condition(store, shard);
     bool unsure;
-    transaction_begin(&tx, store, arena);
+    transaction_begin(&tx, &store->table, arena);
     transaction_put_begin(&tx, outbox_batch_key(arena, 'b', shard, batch->id));
     outbox_put_batch(&tx.json, batch);
     transaction_put_end(&tx, NULL);
@@ -212,7 +212,7 @@ static enum code seal_shard(struct store_dynamodb *store, int shard, int64_t unt
 enum code store_dynamodb_outbox_seal(struct store *base, size_t *sealed, struct error *err)
 {
     struct store_dynamodb *store = (struct store_dynamodb *)base;
-    int64_t until_ms = dynamodb_until(store, DYNAMODB_OUTBOX_CALL_MS);
+    int64_t until_ms = dynamodb_until(&store->table, DYNAMODB_OUTBOX_CALL_MS);
     enum code code = CODE_OK;
     *sealed = 0;
     pthread_mutex_lock(&store->outbox_lock);

@@ -94,7 +94,8 @@ static enum code load_hits(struct search *search, const struct hit *hits, size_t
     struct store_page *page = search->page;
     for (size_t i = 0; i < count; i++)
         keys[i] = dynamodb_user_key(arena, search->tenant, hits[i].id);
-    if (dynamodb_fetch(search->store, keys, count, search->until_ms, arena, items, err) != CODE_OK)
+    if (dynamodb_fetch(&search->store->table, keys, count, search->until_ms, arena, items, err) !=
+        CODE_OK)
         return err->code;
     for (size_t i = 0; i < count; i++) {
         if (!items[i] || !matches(search, item_s(items[i], "tk")) ||
@@ -126,7 +127,7 @@ static enum code read_list(struct search *search, struct str word, struct hit *h
     size_t rows = 0;
     *count = 0;
     do {
-        if (dynamodb_query(search->store, &query, LIST_ROWS_MAX - rows, search->until_ms,
+        if (dynamodb_query(&search->store->table, &query, LIST_ROWS_MAX - rows, search->until_ms,
                            search->arena, &items, err) != CODE_OK)
             return err->code;
         rows += items->count;
@@ -178,8 +179,8 @@ static enum code scan(struct search *search, struct error *err)
     /* More with each request: where few are found, many have to be looked at. */
     for (size_t ask = search->limit + SCAN_ROWS_LEAST; count <= search->limit;
          ask = ask < SCAN_ROWS_MAX / 2 ? 2 * ask : SCAN_ROWS_MAX) {
-        if (dynamodb_query(search->store, &query, ask, search->until_ms, search->arena, &items,
-                           err) != CODE_OK)
+        if (dynamodb_query(&search->store->table, &query, ask, search->until_ms, search->arena,
+                           &items, err) != CODE_OK)
             return err->code;
         rows += items->count;
         for (const struct json_value *item = items->first; item && count <= search->limit;
@@ -233,7 +234,7 @@ enum code store_dynamodb_search(struct store *base, const struct store_call *cal
     struct search search = {
         .store = store,
         .tenant = call->tenant,
-        .until_ms = dynamodb_until(store, call->remaining_ms),
+        .until_ms = dynamodb_until(&store->table, call->remaining_ms),
         .arena = arena,
         .word_count = word_count,
         .limit = limit,

@@ -14,7 +14,7 @@ static enum code put_schema(struct store_dynamodb *store, struct item_key key, i
     struct buf body;
     struct dynamodb_refusal refusal;
     const struct json_value *answer;
-    struct json_out json = dynamodb_body(store, &body, arena);
+    struct json_out json = dynamodb_body(&store->table, &body, arena);
     json_key(&json, STR("Item"));
     json_object_begin(&json);
     item_put_key(&json, key);
@@ -23,8 +23,8 @@ static enum code put_schema(struct store_dynamodb *store, struct item_key key, i
     json_key(&json, STR("ConditionExpression"));
     json_string(&json, STR("attribute_not_exists(pk)"));
     json_object_end(&json);
-    enum code code =
-        dynamodb_do(store, "PutItem", buf_str(&body), until_ms, arena, &answer, &refusal, err);
+    enum code code = dynamodb_do(&store->table, "PutItem", buf_str(&body), until_ms, arena, &answer,
+                                 &refusal, err);
     if (code == CODE_FAILED_PRECONDITION &&
         str_eq(refusal.error, STR("ConditionalCheckFailedException"))) {
         error_clear(err); /* another process was faster; it has the same program */
@@ -38,8 +38,8 @@ enum code dynamodb_check_schema(struct store_dynamodb *store, struct error *err)
     struct arena arena = {0};
     struct item_key key = {STR("schema"), STR("-")};
     const struct json_value *item;
-    int64_t until_ms = dynamodb_until(store, DYNAMODB_OUTBOX_CALL_MS);
-    enum code code = dynamodb_fetch(store, &key, 1, until_ms, &arena, &item, err);
+    int64_t until_ms = dynamodb_until(&store->table, DYNAMODB_OUTBOX_CALL_MS);
+    enum code code = dynamodb_fetch(&store->table, &key, 1, until_ms, &arena, &item, err);
     if (code == CODE_OK && !item)
         code = put_schema(store, key, until_ms, &arena, err);
     else if (code == CODE_OK && item_n(item, "v") != SCHEMA_VERSION)

@@ -28,7 +28,7 @@ static void attempt_init(struct attempt *attempt, struct store_dynamodb *store,
                          const struct store_write *write, struct arena *arena)
 {
     *attempt = (struct attempt){.store = store, .write = write, .arena = arena};
-    attempt->until_ms = dynamodb_until(store, write->call.remaining_ms);
+    attempt->until_ms = dynamodb_until(&store->table, write->call.remaining_ms);
     if (write->once)
         attempt->once_key =
             dynamodb_hash_key(arena, write->call.tenant, 'o', write->once->request_id);
@@ -37,7 +37,7 @@ static void attempt_init(struct attempt *attempt, struct store_dynamodb *store,
 static void attempt_begin(struct attempt *attempt)
 {
     attempt->user_action = attempt->email_action = attempt->once_action = -1;
-    transaction_begin(&attempt->tx, attempt->store, attempt->arena);
+    transaction_begin(&attempt->tx, &attempt->store->table, attempt->arena);
 }
 
 /* --- idempotency --- */
@@ -110,7 +110,7 @@ static void put_email(struct attempt *attempt, struct str folded, struct id id)
 static enum code commit(struct attempt *attempt, const struct user *answer, struct error *err)
 {
     bool unsure;
-    outbox_put_event(&attempt->tx, attempt->arena, &attempt->write->event);
+    outbox_put_event(attempt->store, &attempt->tx, attempt->arena, &attempt->write->event);
     put_once(attempt, answer);
     enum code code = transaction_run(&attempt->tx, attempt->until_ms, attempt->arena,
                                      &attempt->refusal, &unsure, err);
@@ -133,8 +133,8 @@ static enum code explain_create(struct attempt *attempt, const struct user *user
     bool email_failed = transaction_failed(refusal, attempt->email_action);
     error_clear(err);
     if (attempt->write->once &&
-        dynamodb_fetch(attempt->store, &attempt->once_key, 1, attempt->until_ms, attempt->arena,
-                       &once, err) != CODE_OK)
+        dynamodb_fetch(&attempt->store->table, &attempt->once_key, 1, attempt->until_ms,
+                       attempt->arena, &once, err) != CODE_OK)
         return err->code;
     if (read_once(attempt, once, answer, replayed, err) != CODE_OK || *replayed)
         return err->code;
@@ -170,7 +170,7 @@ static enum code create(struct attempt *attempt, const struct user *user, struct
         if (code != CODE_ABORTED)
             return code;
         error_clear(err);
-        if (dynamodb_pause(attempt->store, n, attempt->until_ms, err) != CODE_OK)
+        if (dynamodb_pause(&attempt->store->table, n, attempt->until_ms, err) != CODE_OK)
             return err->code;
     }
 }
@@ -189,8 +189,8 @@ static enum code load(struct attempt *attempt, struct id id, struct stored_user 
     struct item_key keys[2] = {dynamodb_user_key(attempt->arena, attempt->write->call.tenant, id),
                                attempt->once_key};
     const struct json_value *items[2] = {NULL, NULL};
-    if (dynamodb_fetch(attempt->store, keys, attempt->write->once ? 2 : 1, attempt->until_ms,
-                       attempt->arena, items, err) != CODE_OK ||
+    if (dynamodb_fetch(&attempt->store->table, keys, attempt->write->once ? 2 : 1,
+                       attempt->until_ms, attempt->arena, items, err) != CODE_OK ||
         read_once(attempt, items[1], answer, replayed, err) != CODE_OK || *replayed)
         return err->code;
     if (!items[0])
@@ -216,7 +216,7 @@ static enum code explain_change(struct attempt *attempt, int n, bool *again, str
              transaction_failed(&attempt->refusal, attempt->once_action);
     if (!*again)
         return store_refuse_email(err);
-    return dynamodb_pause(attempt->store, n, attempt->until_ms, err);
+    return dynamodb_pause(&attempt->store->table, n, attempt->until_ms, err);
 }
 
 /* --- update --- */

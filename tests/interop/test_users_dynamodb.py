@@ -30,7 +30,7 @@ def serve(start, tmp_path, table, proxy):
 
     def begin(name="one", **more):
         program = start("omni-user", "--listen=127.0.0.1:0", f"--data-dir={tmp_path / name}",
-                        f"--user-store={table}", "--events=none:",
+                        f"--user-store={table}", f"--access-store={table}", "--events=none:",
                         env={**proxy.environment(), **more})
         clients.append(Users(program.address))
         return program, clients[-1]
@@ -74,6 +74,20 @@ def test_killed_it_has_lost_nothing(serve):
     program.kill9()
     _, users = serve("two")
     assert [user.id for user in users.list().users] == [user.id for user in made]
+
+
+def test_keys_of_one_replica_are_known_to_another(serve, run, proxy):
+    one, _ = serve("one")
+    two, _ = serve("two")
+
+    def ctl(program, *words):
+        done = run("omnictl", *words, f"--users={program.address}", env=proxy.environment())
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    ctl(one, "plans", "put", "basic", "--rate=10", "--burst=20", "--quota=1000", "--per=day")
+    assert "omni_" in ctl(two, "keys", "create", "the shop", "--plan=basic")
+    assert "the shop" in ctl(one, "keys", "list")
 
 
 def test_a_missing_table_is_named(start, tmp_path, proxy):

@@ -331,5 +331,5 @@ int main(void)
         ACCESS_TEST(nothing_is_lost_when_many_replace_it),
         ACCESS_TEST(what_is_over_is_forgotten),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return access_suite_run(tests);
 }

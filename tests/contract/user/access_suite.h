@@ -7,6 +7,8 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "tests/support/dynamodb_fake.h"
+#include "user/access_store_dynamodb.h"
 #include "user/access_store_sqlite.h"
 #include "user/reasons.h"
 
@@ -22,7 +24,7 @@ struct access_suite {
     struct clock clock;
     _Atomic int64_t wall_us;
     char directory[64], path[128];
-    enum code (*open)(struct access_suite *suite);
+    struct dynamodb_fake *fake; /* NULL: not that backend */
 };
 
 static inline int64_t access_suite_wall_us(const struct clock *clock)
@@ -44,13 +46,26 @@ static inline enum code access_suite_open_sqlite(struct access_suite *suite)
         &suite->err);
 }
 
+static inline enum code access_suite_open_fake(struct access_suite *suite)
+{
+    if (!suite->fake)
+        suite->fake = dynamodb_fake_new();
+    return access_store_dynamodb_open(
+        &(struct access_store_dynamodb_options){
+            {dynamodb_fake_call, suite->fake}, STR("users"), &suite->clock},
+        &suite->store, &suite->err);
+}
+
 struct access_suite_backend {
     const char *name;
     enum code (*open)(struct access_suite *suite);
 };
 static const struct access_suite_backend ACCESS_SUITE_BACKENDS[] = {
     {"sqlite", access_suite_open_sqlite},
+    {"dynamodb", access_suite_open_fake},
 };
+/* The one whose turn it is. */
+static const struct access_suite_backend *access_suite_backend = &ACCESS_SUITE_BACKENDS[0];
 
 static inline int access_suite_setup(void **state)
 {
@@ -61,9 +76,8 @@ static inline int access_suite_setup(void **state)
     if (!mkdtemp(suite->directory))
         return -1;
     snprintf(suite->path, sizeof suite->path, "%s/access.db", suite->directory);
-    suite->open = ACCESS_SUITE_BACKENDS[0].open;
     *state = suite;
-    return suite->open(suite) == CODE_OK ? 0 : -1;
+    return access_suite_backend->open(suite) == CODE_OK ? 0 : -1;
 }
 
 static inline int access_suite_teardown(void **state)
@@ -77,6 +91,8 @@ static inline int access_suite_teardown(void **state)
         unlink(path);
     }
     rmdir(suite->directory);
+    if (suite->fake)
+        dynamodb_fake_free(suite->fake);
     arena_clear(&suite->arena);
     xfree(suite);
     return 0;
@@ -86,11 +102,25 @@ static inline int access_suite_teardown(void **state)
 static inline void access_suite_reopen(struct access_suite *suite)
 {
     access_store_free(suite->store);
-    assert_int_equal(suite->open(suite), CODE_OK);
+    assert_int_equal(access_suite_backend->open(suite), CODE_OK);
 }
 
 #define ACCESS_TEST(test) \
     cmocka_unit_test_setup_teardown(test, access_suite_setup, access_suite_teardown)
+
+/* All of `tests` on every backend. Returns how many failed. */
+#define access_suite_run(tests) \
+    __extension__({ \
+        int failed_ = 0; \
+        size_t backends_ = sizeof ACCESS_SUITE_BACKENDS / sizeof *ACCESS_SUITE_BACKENDS; \
+        for (size_t b_ = 0; b_ < backends_; b_++) { \
+            access_suite_backend = &ACCESS_SUITE_BACKENDS[b_]; \
+            printf("# backend: %s\n", access_suite_backend->name); \
+            failed_ += _cmocka_run_group_tests(access_suite_backend->name, tests, \
+                                               sizeof(tests) / sizeof *(tests), NULL, NULL); \
+        } \
+        failed_; \
+    })
 
 static const struct store_call ACCESS_CALL = {STORE_TENANT, INT64_MAX};
 
