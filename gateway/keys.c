@@ -21,7 +21,8 @@ enum {
     SNAPSHOT_BYTES_MAX = 256 << 20,
     SECRET_BYTES_MAX = 256,
     WATCH_MS = 10 * 60 * 1000, /* then it is asked for anew: a stream that died silently too */
-    SETTLED_MS = 2000, /* a stream that has lasted so long is up, though nothing came: no change */
+    SETTLED_MS =
+        5000, /* a stream that lasts longer than connecting may is up, though nothing came */
     BACKOFF_FIRST_MS = 100,
     BACKOFF_MAX_MS = 5000,
 };
