@@ -52,7 +52,7 @@ static const struct config_item ITEMS[] = {
      0, 0, 0, "prefix=target,... : who answers for which services; the longest prefix wins"},
     {"access", CONFIG_CHOICE, AT(access), "policy", 0, 0, "policy|open",
      "policy: keys and sign-in as the API's options say; open: nobody is asked"},
-    RPC_IDENTITY_SETTINGS(struct settings, identity),
+    RPC_IDENTITY_SETTINGS(offsetof(struct settings, identity)),
     {"state-dir", CONFIG_TEXT, AT(state_dir), "", 0, 0, 0,
      "folder for what is kept of keys and leased quotas; empty: nothing is"},
     {"ip-rate", CONFIG_INT, AT(ip_rate), "1000", "0", "1000000", 0,

@@ -30,7 +30,7 @@ static const struct config_item GLOBAL_ITEMS[] = {
      .offset = offsetof(struct command_globals, analytics),
      .default_text = "127.0.0.1:50052",
      .help = "address of the analytics service"},
-    RPC_IDENTITY_SETTINGS(struct command_globals, identity_options),
+    RPC_IDENTITY_SETTINGS(offsetof(struct command_globals, identity_options)),
 };
 static const struct config_program GLOBALS = {"omnictl", "", GLOBAL_ITEMS,
                                               sizeof GLOBAL_ITEMS / sizeof *GLOBAL_ITEMS};

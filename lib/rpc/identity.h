@@ -28,50 +28,31 @@ struct rpc_identity_options {
     bool calls;                  /* we call others: that we can prove who we are is checked */
 };
 
-/* The settings of a program whose struct has a `struct rpc_identity_options field`. A member's name
- * can have no parentheses: NOLINTBEGIN(bugprone-macro-parentheses) */
-#define RPC_IDENTITY_SETTINGS(type, field) \
-    {"token-file", \
-     CONFIG_TEXT, \
-     offsetof(type, field.token_file), \
-     "", \
-     NULL, \
-     NULL, \
-     NULL, \
-     "lines `name token`: who the peers are, and we; for the owner's eyes only"}, \
-        {"peer-cert", \
-         CONFIG_TEXT, \
-         offsetof(type, field.cert), \
-         "", \
-         NULL, \
-         NULL, \
-         NULL, \
-         "our certificate between processes (PEM); read again when it changes"}, \
-        {"peer-key", CONFIG_TEXT, offsetof(type, field.key), "", NULL, \
-         NULL,       NULL,        "its private key (PEM)"}, \
-        {"peer-ca", \
-         CONFIG_TEXT, \
-         offsetof(type, field.ca), \
-         "", \
-         NULL, \
-         NULL, \
-         NULL, \
-         "who signs the peers' certificates (PEM)"}, \
-        {"peer-names", \
-         CONFIG_TEXT, \
-         offsetof(type, field.peer_names), \
-         "", \
-         NULL, \
-         NULL, \
-         NULL, \
-         "which certificates are whose: name=SAN|SAN,name=SAN; a SAN is a URI or a DNS name"}, \
+/* One of them, in a struct that holds the options at offset `at`. */
+#define RPC_IDENTITY_ITEM(at, field, name, kind, usual, choices, help) \
     { \
-        "peer-plaintext", CONFIG_CHOICE, offsetof(type, field.plaintext), "loopback", NULL, NULL, \
-            "loopback|anywhere", \
-            "without certificates, talk to peers on loopback and unix sockets only, or to and " \
-            "from anywhere" \
+        name, kind, (at) + offsetof(struct rpc_identity_options, field), usual, NULL, NULL, \
+            choices, help \
     }
-/* NOLINTEND(bugprone-macro-parentheses) */
+#define RPC_IDENTITY_TEXT(at, field, name, help) \
+    RPC_IDENTITY_ITEM(at, field, name, CONFIG_TEXT, "", NULL, help)
+
+/* The settings, for a program's table: `at` is offsetof(struct settings, identity). */
+#define RPC_IDENTITY_SETTINGS(at) \
+    RPC_IDENTITY_TEXT(at, token_file, "token-file", \
+                      "lines `name token`: who the peers are, and we; for the owner's eyes only"), \
+        RPC_IDENTITY_TEXT(at, cert, "peer-cert", \
+                          "our certificate between processes (PEM); read again when it changes"), \
+        RPC_IDENTITY_TEXT(at, key, "peer-key", "its private key (PEM)"), \
+        RPC_IDENTITY_TEXT(at, ca, "peer-ca", "who signs the peers' certificates (PEM)"), \
+        RPC_IDENTITY_TEXT( \
+            at, peer_names, "peer-names", \
+            "which certificates are whose: name=SAN|SAN,name=SAN; a SAN is a URI or " \
+            "a DNS name"), \
+        RPC_IDENTITY_ITEM(at, plaintext, "peer-plaintext", CONFIG_CHOICE, "loopback", \
+                          "loopback|anywhere", \
+                          "without certificates: talk on loopback and unix sockets only, or to " \
+                          "and from anywhere")
 
 /* FAILED_PRECONDITION naming the setting and the file or the line. */
 enum code rpc_identity_open(const struct rpc_identity_options *options,

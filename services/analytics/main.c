@@ -69,7 +69,7 @@ static const struct config_item ITEMS[] = {
             "calls that may wait for a thread; beyond, RESOURCE_EXHAUSTED"),
     SETTING("listeners", CONFIG_INT, streams, "64", "1", "4096", NULL,
             "callers that may follow TailEvents at once"),
-    RPC_IDENTITY_SETTINGS(struct settings, identity),
+    RPC_IDENTITY_SETTINGS(offsetof(struct settings, identity)),
     SETTING(
         "access", CONFIG_CHOICE, access, "policy", NULL, NULL, "policy|open",
         "policy: clients need keys and sign-in as the API's options say; open: for a gateway that"

@@ -55,7 +55,7 @@ static const struct config_item ITEMS[] = {
             "how long a gateway may spend a part of a quota that it was given"),
     SETTING("events", CONFIG_TEXT, events, "grpc://127.0.0.1:50052", NULL, NULL, NULL,
             "where events go: grpc://HOST:PORT, sqs://QUEUE, or none: to keep them in the outbox"),
-    RPC_IDENTITY_SETTINGS(struct settings, identity),
+    RPC_IDENTITY_SETTINGS(offsetof(struct settings, identity)),
     SETTING(
         "access", CONFIG_CHOICE, access, "policy", NULL, NULL, "policy|open",
         "policy: clients need keys and sign-in as the API's options say; open: for a gateway that"
