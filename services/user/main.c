@@ -64,12 +64,13 @@ static const struct config_item ITEMS[] = {
             "the least level that is logged"),
     SETTING("grace", CONFIG_DURATION, grace_ms, "10s", "0ms", "10m", NULL,
             "how long calls under way may go on at shutdown"),
-    SETTING("workers", CONFIG_INT, workers, "64", "1", "1024", NULL,
-            "threads for writes: as many share one commit"),
+    SETTING("workers", CONFIG_INT, workers, "0", "0", "1024", NULL,
+            "threads for writes: as many share one commit; 0: 64, or 256 with DynamoDB, where they"
+            " serve reads as well"),
     SETTING("calls-waiting", CONFIG_INT, calls_waiting, "4096", "1", "1000000", NULL,
             "calls that may wait for a thread; beyond, RESOURCE_EXHAUSTED"),
-    SETTING("readers", CONFIG_INT, readers, "0", "0", "256", NULL,
-            "threads for reads, each with a SQLite connection; 0: 4 with SQLite, 32 with DynamoDB"),
+    SETTING("readers", CONFIG_INT, readers, "4", "1", "256", NULL,
+            "threads for reads, each with a connection to SQLite"),
     SETTING("store-bytes", CONFIG_SIZE, store_bytes, "0", "0", NULL, NULL,
             "the most the database may grow to; 0: as far as the disk goes"),
     SETTING("outbox-bytes", CONFIG_SIZE, outbox_bytes, "256MiB", "64KiB", NULL, NULL,
@@ -102,14 +103,6 @@ struct program {
 static bool stores_in_dynamodb(const struct program *program)
 {
     return aws_setting_is(program->settings.user_store, "dynamodb");
-}
-
-/* Threads that wait for the network may be more than those that work. */
-static int readers_of(const struct program *program)
-{
-    if (program->settings.readers)
-        return (int)program->settings.readers;
-    return stores_in_dynamodb(program) ? 32 : 4;
 }
 
 /* The client of a setting's table, whose name is in `arena`. */
@@ -160,7 +153,7 @@ static enum code open_store(struct program *program, struct error *err)
         return err->code;
     const struct store_sqlite_options options = {
         .path = path,
-        .readers = readers_of(program),
+        .readers = (int)settings->readers,
         .bytes_max = settings->store_bytes,
         .writes_waiting_max = WRITES_WAITING_MAX,
         .clock = clock_real(),
@@ -303,8 +296,18 @@ static enum code start_emitter(struct program *program, struct error *err)
     return CODE_OK;
 }
 
+/* Threads that wait for the network may be more than those that wait for a disk. */
+static int workers_of(const struct program *program)
+{
+    if (program->settings.workers)
+        return (int)program->settings.workers;
+    return stores_in_dynamodb(program) ? 256 : 64;
+}
+
 static enum code start_server(struct program *program, struct error *err)
 {
+    /* The few threads of quick calls are for those that wait for nobody. */
+    bool reads_wait = stores_in_dynamodb(program);
     program->service =
         (struct service){program->store, program->emitter, program->tokens, clock_real()};
     service_tables(&program->service, program->tables);
@@ -319,8 +322,8 @@ static enum code start_server(struct program *program, struct error *err)
                   .grants = SERVICE_GRANTS,
                   .grant_count = SERVICE_GRANT_COUNT,
                   .open = str_eq(str_of(program->settings.access), STR("open"))},
-        .workers = (int)program->settings.workers,
-        .quick_workers = readers_of(program),
+        .workers = workers_of(program),
+        .quick_workers = reads_wait ? 0 : (int)program->settings.readers,
         .queue_max = (int)program->settings.calls_waiting,
         .streams_max = STREAMS_MAX,
         .message_bytes_max = MESSAGE_BYTES,
