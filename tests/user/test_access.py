@@ -301,6 +301,7 @@ def test_watching_ends_when_the_server_stops(begin):
         watcher.next()
     program.stop()
     assert {w.end() for w in watchers} == {grpc.StatusCode.UNAVAILABLE}
+    assert program.events("stopped")[0]["clean"]  # nobody had to be cut off
 
 
 def test_watchers_that_go_leave_their_place(access):
