@@ -56,7 +56,7 @@ static enum code put_plan(struct rpc_call *call, const void *request, void *resp
     if (access_request_plan(request, &plan, err) != CODE_OK ||
         service->store->vtable->put_plan(service->store, &store_call, &plan, err) != CODE_OK)
         return err->code;
-    access_watch_wake(service->watch);
+    access_watch_refresh(service->watch);
     *(Omnidata__Access__V1__Plan *)response =
         *access_plan_messages(&plan, 1, rpc_call_arena(call))[0];
     return CODE_OK;
@@ -128,7 +128,7 @@ static enum code create_key(struct rpc_call *call, const void *request, void *re
     access_key_make_secret(&key, secret);
     if (service->store->vtable->create_key(service->store, &store_call, &key, once, err) ==
         CODE_OK) {
-        access_watch_wake(service->watch);
+        access_watch_refresh(service->watch);
         fill_secret(answer, &key, secret, now_us, arena);
         rpc_call_about(call, str_of(answer->api_key->id));
     }
@@ -215,7 +215,7 @@ static enum code change_key(struct rpc_call *call, const char *id_text, const ch
             return err->code;
         enum code code = vtable->change_key(service->store, &store_call, key, err);
         if (code == CODE_OK)
-            access_watch_wake(service->watch);
+            access_watch_refresh(service->watch);
         if (code != CODE_ABORTED || attempt == CHANGE_ATTEMPTS)
             return code;
     }
@@ -311,6 +311,7 @@ static enum code watch_snapshot(struct rpc_call *call, const void *message, stru
     const Omnidata__Access__V1__WatchSnapshotRequest *request = message;
     struct access_service *service = rpc_call_context(call);
     uint64_t held = request->version;
+    access_watch_refresh(service->watch); /* also what other processes have changed */
     for (;;) {
         struct access_view *view = NULL;
         enum access_watch_result result =

@@ -1,4 +1,4 @@
-/* One lock; snapshots are read and put together outside of it. */
+/* Snapshots are read and put together outside of the lock that those who watch wait under. */
 #include "user/access_watch.h"
 
 #include "base/alloc.h"
@@ -13,13 +13,16 @@ struct access_watch {
     struct access_store *store;
     const struct clock *clock;
     pthread_t thread;
-    bool thread_runs, failing; /* failing: the thread's own */
+    bool thread_runs;
+
+    pthread_mutex_t looking; /* one at a time asks the store; taken before `lock` */
+    bool failing;            /* under `looking` */
 
     pthread_mutex_t lock;
-    pthread_cond_t woken;   /* the thread waits here */
+    pthread_cond_t closing; /* the thread waits here */
     pthread_cond_t changed; /* those who watch wait here */
     struct access_view *current;
-    bool wake, closed;
+    bool closed;
 };
 
 /* --- putting a snapshot together --- */
@@ -97,8 +100,6 @@ static enum code look(struct access_watch *watch, uint64_t held, struct access_v
     return CODE_OK;
 }
 
-/* --- the thread --- */
-
 static void tell_trouble(struct access_watch *watch, const struct error *err)
 {
     if (err->code != CODE_OK && !watch->failing)
@@ -106,29 +107,38 @@ static void tell_trouble(struct access_watch *watch, const struct error *err)
     watch->failing = err->code != CODE_OK;
 }
 
+void access_watch_refresh(struct access_watch *watch)
+{
+    struct access_view *view;
+    struct error err = {0};
+    pthread_mutex_lock(&watch->looking); /* only who holds this changes `current` */
+    (void)look(watch, watch->current->message.version, &view, &err);
+    tell_trouble(watch, &err);
+    if (view) {
+        pthread_mutex_lock(&watch->lock);
+        drop(watch->current);
+        watch->current = view;
+        pthread_cond_broadcast(&watch->changed);
+        pthread_mutex_unlock(&watch->lock);
+    }
+    pthread_mutex_unlock(&watch->looking);
+}
+
+/* --- the thread --- */
+
 static void *watch_main(void *argument)
 {
     struct access_watch *watch = argument;
-    pthread_mutex_lock(&watch->lock);
-    while (!watch->closed) {
+    for (bool closed = false; !closed;) {
         struct timespec until = wait_deadline(ACCESS_WATCH_POLL_MS);
-        if (!watch->wake)
-            pthread_cond_timedwait(&watch->woken, &watch->lock, &until);
-        watch->wake = false;
-        uint64_t held = watch->current->message.version;
-        struct access_view *view;
-        struct error err = {0};
-        pthread_mutex_unlock(&watch->lock);
-        (void)look(watch, held, &view, &err);
-        tell_trouble(watch, &err);
         pthread_mutex_lock(&watch->lock);
-        if (view) {
-            drop(watch->current);
-            watch->current = view;
-            pthread_cond_broadcast(&watch->changed);
-        }
+        if (!watch->closed)
+            pthread_cond_timedwait(&watch->closing, &watch->lock, &until);
+        closed = watch->closed;
+        pthread_mutex_unlock(&watch->lock);
+        if (!closed)
+            access_watch_refresh(watch);
     }
-    pthread_mutex_unlock(&watch->lock);
     return NULL;
 }
 
@@ -136,8 +146,9 @@ enum code access_watch_new(struct access_store *store, const struct clock *clock
                            struct access_watch **out, struct error *err)
 {
     struct access_watch *watch = xcalloc(1, sizeof *watch);
+    pthread_mutex_init(&watch->looking, NULL);
     pthread_mutex_init(&watch->lock, NULL);
-    wait_cond_init(&watch->woken);
+    wait_cond_init(&watch->closing);
     wait_cond_init(&watch->changed);
     watch->store = store;
     watch->clock = clock;
@@ -154,19 +165,11 @@ enum code access_watch_new(struct access_store *store, const struct clock *clock
     return CODE_OK;
 }
 
-void access_watch_wake(struct access_watch *watch)
-{
-    pthread_mutex_lock(&watch->lock);
-    watch->wake = true;
-    pthread_cond_signal(&watch->woken);
-    pthread_mutex_unlock(&watch->lock);
-}
-
 void access_watch_close(struct access_watch *watch)
 {
     pthread_mutex_lock(&watch->lock);
     watch->closed = true;
-    pthread_cond_signal(&watch->woken);
+    pthread_cond_signal(&watch->closing);
     pthread_cond_broadcast(&watch->changed);
     pthread_mutex_unlock(&watch->lock);
 }
@@ -181,8 +184,9 @@ void access_watch_free(struct access_watch *watch)
     }
     drop(watch->current);
     pthread_cond_destroy(&watch->changed);
-    pthread_cond_destroy(&watch->woken);
+    pthread_cond_destroy(&watch->closing);
     pthread_mutex_destroy(&watch->lock);
+    pthread_mutex_destroy(&watch->looking);
     xfree(watch);
 }
 

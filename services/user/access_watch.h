@@ -30,8 +30,9 @@ enum access_watch_result { ACCESS_WATCH_NEW, ACCESS_WATCH_NOTHING, ACCESS_WATCH_
 enum code access_watch_new(struct access_store *store, const struct clock *clock,
                            struct access_watch **watch, struct error *err) MUST_CHECK;
 
-/* This process has changed something. */
-void access_watch_wake(struct access_watch *watch);
+/* Looks now: what was changed before is in the snapshot when this returns. (If the store fails,
+ * that is logged, and the thread goes on trying.) */
+void access_watch_refresh(struct access_watch *watch);
 
 /*
  * Waits up to `wait_ms` for a snapshot of another version than `held`; *view is for

@@ -61,7 +61,7 @@ static void all_come_to_the_last_version(void **state)
     start(watchers, watch, access_suite_version(suite) + CHANGES);
     for (int i = 0; i < CHANGES; i++) {
         access_suite_made(suite, "k");
-        access_watch_wake(watch);
+        access_watch_refresh(watch);
     }
     for (int i = 0; i < WATCHERS; i++) {
         pthread_join(watchers[i].thread, NULL);
@@ -91,7 +91,7 @@ static void a_change_by_another_process_is_found(void **state)
     struct access_suite *suite = *state;
     struct access_watch *watch = watch_of(suite);
     struct access_view *view;
-    access_suite_plan(suite, "p", 0); /* and nobody wakes the watch */
+    access_suite_plan(suite, "p", 0); /* and nobody tells the watch */
     uint64_t version = access_suite_version(suite);
     assert_int_equal(access_watch_next(watch, version - 1, PATIENCE_MS, &view), ACCESS_WATCH_NEW);
     assert_int_equal(view->message.version, version);
