@@ -266,7 +266,9 @@ def test_answers_that_are_none(start, upstream, issuer, fault, words):
         assert client.get("/v1/users/x").status_code == 200
 
 
-@pytest.mark.parametrize("keys_url", ["http://example.org/keys", "file:///etc/passwd", "/keys", 7])
+@pytest.mark.parametrize("keys_url", [
+    "http://example.org/keys", "http://localhost.example.org/keys", "http://localhost@example.org/",
+    "file:///etc/passwd", "/keys", "https:///keys", "https://example.org/a b", 7])
 def test_where_keys_may_be(start, upstream, issuer, keys_url):
     broken(issuer, DISCOVERY, body={"issuer": issuer.url, "jwks_uri": keys_url})
     program, client = start_gateway(start, upstream, issuer.setting)
@@ -313,6 +315,9 @@ def test_certificates_are_checked(start, upstream, tmp_path):
 @pytest.mark.parametrize("value, words", [
     ("http://issuer.example;audience=a", "is no https address"),
     ("issuer.example;audience=a", "is no https address"),
+    ("http://localhost.issuer.example;audience=a", "is no https address"),
+    ("http://127.0.0.1@issuer.example;audience=a", "is no https address"),
+    ("http://127.0.0.2;audience=a", "is no https address"),
     ("https://;audience=a", "is no https address"),
     ("https://a@issuer.example;audience=a", "is no https address"),
     ("https://issuer.example/?x;audience=a", "is no https address"),
