@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
@@ -122,8 +123,16 @@ static enum code migrate(struct db *db, const struct db_schema *schema, int64_t 
     return CODE_OK;
 }
 
+/* Nobody asks SQLite how much memory it has: without the count an allocation needs no lock. */
+static void configure(void)
+{
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 static enum code open_handle(struct db *db, const char *path, int flags, struct error *err)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, configure);
     int result = sqlite3_open_v2(path, &db->handle, flags | SQLITE_OPEN_NOMUTEX, NULL);
     if (!db->handle)
         return error_set(err, CODE_INTERNAL, "DATABASE", "cannot open %s", path);
