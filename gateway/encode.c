@@ -21,7 +21,12 @@ static bool add_etag(struct request *request, struct str wire)
     if (!endpoint->etag.count || !transcode_peek(&endpoint->etag, wire, request->arena, &etag) ||
         !is_etag(etag))
         return false;
-    struct str quoted = str_of(arena_printf(request->arena, "\"%.*s\"", STR_ARG(etag)));
+    struct buf quote;
+    buf_init_arena(&quote, request->arena, etag.len + 2);
+    buf_add_char(&quote, '"');
+    buf_add(&quote, etag);
+    buf_add_char(&quote, '"');
+    struct str quoted = buf_str(&quote);
     request_header(request, STR("ETag"), quoted);
     request_header(request, STR("Cache-Control"), STR("private, no-cache"));
     struct str wanted = http_header_find(request->http, STR("If-None-Match"));

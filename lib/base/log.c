@@ -60,6 +60,11 @@ static void write_field(struct json_out *json, const struct log_field *field)
     }
 }
 
+bool log_writes(enum log_level level)
+{
+    return level >= least_level;
+}
+
 void log_event(enum log_level level, const char *event, const struct log_field *fields)
 {
     if (level < least_level)

@@ -43,6 +43,9 @@ struct log_field {
 /* The program's name and the least level written; call once at start. */
 void log_init(const char *program, enum log_level least);
 
+/* Whether a line of this level is written: for who would have to gather its fields. */
+bool log_writes(enum log_level level);
+
 /* "debug", "info", "warn", "error"; false for anything else. */
 bool log_level_parse(struct str text, enum log_level *level);
 

@@ -45,9 +45,11 @@ struct str server_call_path(const struct rpc_call *call)
 
 void server_call_log(const struct rpc_call *call, const struct error *err)
 {
-    struct str path = server_call_path(call);
     bool ours =
         err->code == CODE_INTERNAL || err->code == CODE_UNKNOWN || err->code == CODE_DATA_LOSS;
+    if (!log_writes(ours ? LOG_WARN : LOG_DEBUG))
+        return;
+    struct str path = server_call_path(call);
     double duration_ms = (double)(server_now_us() - call->started_us) / 1000.0;
     if (err->code == CODE_OK)
         log_debug("rpc.call", LOG_S("method", path), LOG_C("code", "OK"),

@@ -6,11 +6,23 @@
 #include <stdio.h>
 #include <string.h>
 
+/* printf's %llx, for every user that is shown. */
+static char *put_hex(char *to, uint64_t value)
+{
+    int digits = 1;
+    while (digits < 16 && value >> (4 * digits))
+        digits++;
+    for (int i = digits - 1; i >= 0; i--)
+        *to++ = "0123456789abcdef"[value >> (4 * i) & 15];
+    return to;
+}
+
 void user_etag(const struct user *user, char text[USER_ETAG_BYTES])
 {
     /* The time beside the version, so that a state of a restored older copy differs as well. */
-    snprintf(text, USER_ETAG_BYTES, "%llx-%llx", (unsigned long long)user->version,
-             (unsigned long long)user->update_us);
+    char *end = put_hex(text, (uint64_t)user->version);
+    *end++ = '-';
+    *put_hex(end, (uint64_t)user->update_us) = '\0';
 }
 
 enum code user_check_etag(const struct user *user, struct str etag, const char *path,
