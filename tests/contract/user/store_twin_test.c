@@ -80,8 +80,8 @@ static void same_error(const struct twins *twins, enum code a, enum code b)
 
 static const char *const NAMES[] = {"Anna M\xC3\xBCller",
                                     "anna  muller",
-                                    "Jos\xC3\xA9 Garc\xC3\xAD"
-                                    "a",
+                                    ("Jos\xC3\xA9 Garc\xC3\xAD"
+                                     "a"),
                                     "\xE6\x9D\x8E\xE6\x98\x8E",
                                     "O'Brien Sean",
                                     "Zo\xC3\xAB Ng"};
@@ -89,8 +89,8 @@ static const char *const EMAILS[] = {"a@x.com",
                                      "A@X.COM",
                                      "b@x.com",
                                      "anna@sample.org",
-                                     "stra\xC3\x9F"
-                                     "e@x",
+                                     ("stra\xC3\x9F"
+                                      "e@x"),
                                      "STRASSE@x"};
 static const struct store_owner OWNERS[] = {{STR("i"), STR("ada")}, {STR("i"), STR("bob")}};
 enum { NAME_COUNT = 6, EMAIL_COUNT = 6 };
