@@ -6,7 +6,6 @@ import httpx
 import pytest
 from conftest import policy, settings
 from omnidata.api.v1 import caller_pb2
-from support.issuer import Issuer
 from support.programs import wait_until
 from support.raw_client import Raw
 
@@ -183,20 +182,16 @@ OUTPUT_ONLY = {
 
 @pytest.fixture(scope="module")
 def system(module_start, tmp_path_factory):
-    from support.stack import Stack
-    issuer = Issuer()
-    stack = Stack(module_start, tmp_path_factory.mktemp("stack"))
-    stack.settings["gateway"] = {"access": "open", "issuers": issuer.setting}
-    stack.start()
-    stack.issuer = issuer
-    wait_until(lambda: stack.http.get("/readyz").json()["issuers"][0]["keys"], what="its keys")
+    from support.stack import Stack, issuer
+    stack = Stack(module_start, tmp_path_factory.mktemp("stack")).start()
+    stack.issuer = issuer()
+    stack.ada = stack.signed_in("ada", scope="users.write")
     yield stack
     stack.close()
-    issuer.stop()
 
 
 def create(system, email, **fields):
-    answer = system.http.post("/v1/users", headers=system.issuer.bearer(sub="ada"),
+    answer = system.http.post("/v1/users", headers=system.ada,
                               json={"email": email, "displayName": "A", **fields})
     assert answer.status_code == 201, answer.text
     return answer.json()
@@ -220,7 +215,7 @@ def test_changing_what_only_the_server_writes(system, number, mask):
     made = create(system, f"changed{number}@example.org")
     fields = {name: value for name, value in OUTPUT_ONLY.items() if name not in ("id", "etag")}
     answer = system.http.patch(
-        f"/v1/users/{made['id']}", headers=system.issuer.bearer(sub="ada"),
+        f"/v1/users/{made['id']}", headers=system.ada,
         params={"updateMask": mask} if mask else None,
         json={"displayName": "B", "email": made["email"], **fields})
     stored = system.http.get(f"/v1/users/{made['id']}").json()
