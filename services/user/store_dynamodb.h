@@ -46,6 +46,8 @@
  * crash. Leases that end are taken over by other processes, content and all. An event counts as
  * emitted from its commit on: those in batches by 1/c, the others by looking at 1/q.
  *
+ * Rights: BatchGetItem, Query, PutItem, UpdateItem, DeleteItem, BatchWriteItem, ConditionCheckItem.
+ *
  * What is weaker than in SQLite: get_many reads each user as it is at some moment of the call (all
  * at one moment in SQLite); list and search see each shard or row at such a moment. outbox_stats
  * knows the shards that this process holds, not those of other replicas; outbox_hours knows all.

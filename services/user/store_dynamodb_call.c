@@ -242,6 +242,18 @@ static bool is_passing(const struct dynamodb_refusal *refusal)
     return true;
 }
 
+/* The first reason that is neither a condition nor passes: the table or our rights are not as they
+ * should be. */
+static enum code tell_cancelled(const struct dynamodb_refusal *refusal, struct error *err)
+{
+    struct str reason = refusal->error;
+    for (size_t i = refusal->reason_count; i > 0; i--)
+        if (!str_eq(refusal->reasons[i - 1], STR("None")))
+            reason = refusal->reasons[i - 1];
+    log_error("store_refused_transaction", LOG_S("reason", reason), LOG_ERR(err));
+    return error_set(err, CODE_INTERNAL, REASON_STORE_REFUSED, "the store refused a transaction");
+}
+
 static bool any_failed(const struct dynamodb_refusal *refusal)
 {
     for (size_t i = 0; i < refusal->reason_count; i++)
@@ -271,8 +283,7 @@ enum code transaction_run(struct transaction *tx, int64_t until_ms, struct arena
         if (code != CODE_ABORTED)
             return code;
         if (!is_passing(refusal))
-            return error_set(err, CODE_INTERNAL, REASON_STORE_REFUSED,
-                             "the store refused a transaction");
+            return tell_cancelled(refusal, err);
         /* The same token stands for the same attempt only as long as that one may be under way. */
         if (refusal->reason_count && !refusal->unsure)
             new_token(tx);

@@ -48,7 +48,7 @@ enum code item_user(const struct json_value *item, struct arena *arena, struct u
 
 /* --- store_dynamodb_call.c --- */
 
-/* A moment of clock_mono_ms; INT64_MAX: never. */
+/* A moment of clock_mono_ms, a minute away at most. */
 int64_t dynamodb_until(const struct store_table *table, int64_t remaining_ms);
 /* One operation. */
 enum code dynamodb_do(struct store_table *table, const char *operation, struct str body,

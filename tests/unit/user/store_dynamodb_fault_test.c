@@ -509,6 +509,39 @@ static void a_wrong_table_is_refused_at_start(void **state)
     assert_string_equal(err.text, "there is no table \"users\"; `omnictl aws init` makes it");
 }
 
+/* Transactions are not allowed to us. */
+static enum code call_denied(void *fake, struct str operation, struct str body, int64_t deadline_ms,
+                             struct arena *arena, const struct json_value **answer,
+                             struct dynamodb_refusal *refusal, struct error *err)
+{
+    if (!str_eq(operation, STR("TransactWriteItems")))
+        return dynamodb_fake_call(fake, operation, body, deadline_ms, arena, answer, refusal, err);
+    memset(refusal, 0, sizeof *refusal);
+    refusal->error = STR("TransactionCanceledException");
+    refusal->reason_count = 2;
+    refusal->reasons[0] = STR("None");
+    refusal->reasons[1] = STR("AccessDenied");
+    return error_set(err, CODE_ABORTED, "TransactionCanceledException", "secret words");
+}
+
+static void what_never_passes_is_not_tried_again(void **state)
+{
+    struct suite *suite = *state;
+    struct store *mine = suite->store, *denied;
+    struct store_dynamodb_options options = {.port = {call_denied, suite->fake},
+                                             .table = STR("users"),
+                                             .clock = &suite->clock.base,
+                                             .reads_at_once = 1};
+    struct user user = suite_user(suite, "a@x", "A"), created;
+    assert_int_equal(store_dynamodb_open(&options, &denied, &suite->err), CODE_OK);
+    suite->store = denied;
+    assert_int_equal(suite_create_once(suite, &user, NULL, &created), CODE_INTERNAL);
+    assert_string_equal(suite->err.reason, REASON_STORE_REFUSED);
+    assert_string_equal(suite->err.text, "the store refused a transaction");
+    suite->store = mine;
+    store_free(denied);
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, suite_teardown)
 
 int main(void)
