@@ -550,7 +550,8 @@ int main(void)
         cmocka_unit_test(every_operation_fails_once), cmocka_unit_test(every_third_operation_fails),
         TEST(a_lost_answer_needs_no_request_id),      TEST(a_change_in_between_is_not_overwritten),
         TEST(the_largest_change_is_one_transaction),  TEST(races_have_one_winner),
-        TEST(a_table_that_stays_busy_is_told_so),     TEST(a_wrong_table_is_refused_at_start),
+        TEST(a_table_that_stays_busy_is_told_so),     TEST(what_never_passes_is_not_tried_again),
+        TEST(a_wrong_table_is_refused_at_start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
