@@ -1,6 +1,6 @@
 # Tests beyond `make unit`. Each target installs what it needs and builds the variant it wants.
 PYTEST_ENV = OMNI_OUT=$(abspath $(OUT)) OMNI_GEN=$(abspath $(GEN)) OMNI_PAGE=$(abspath $(B)/frontend) \
-	OMNI_INTEROP=$(abspath $(B)/interop)
+	OMNI_INTEROP=$(abspath $(B)/interop) OMNI_OPENAPI=$(abspath $(B)/openapi)
 TSAN_AREAS := base rpc http aws queue user analytics gateway omnictl
 FUZZ_SECONDS := $(or $(T),60)
 FUZZ := $(wildcard tests/fuzz/*_fuzz.c)
@@ -59,10 +59,16 @@ browser: ## the page in a real browser against the real programs
 
 interop: ## everything on AWS's APIs: a moto server behind a proxy that checks signatures
 	@scripts/setup build test frontend interop
-	@tests/interop/install $(B)/interop
+	@scripts/python-env $(B)/interop tests/interop/requirements.txt
 	+@$(submake) -s V=asan programs unit-programs peers generated frontend
 	+@$(MAKE) -s V=asan PYTEST_FILES=tests/interop pytest-now
 
-.PHONY: pytest-now
+openapi: ## /openapi.json before a validator and property-based requests (schemathesis)
+	@scripts/setup build test frontend interop
+	@scripts/python-env $(B)/openapi tests/openapi/requirements.txt
+	+@$(submake) -s V=asan programs generated frontend
+	+@$(MAKE) -s V=asan PYTEST_FILES=tests/openapi pytest-now
+
+.PHONY: pytest-now openapi
 pytest-now:
 	@$(PYTEST_ENV) scripts/run-tests -- $(PYTEST_FILES)
