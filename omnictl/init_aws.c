@@ -1,6 +1,7 @@
 /*
  * omnictl aws init: makes what the services use in AWS, each thing unless it is there. For
- * development and tests; a deployment has Terraform.
+ * development and tests; a deployment has Terraform. omnictl aws notify: does the topic reach
+ * whoever is to be woken?
  */
 #include "aws/dynamodb_table.h"
 #include "aws/s3.h"
@@ -21,6 +22,7 @@ struct settings {
 
 struct making {
     const struct settings *settings;
+    const char *message; /* of notify */
     struct arena arena;
     struct aws *aws;
     struct error err;
@@ -129,17 +131,46 @@ static enum code make_all(struct making *making)
     return CODE_OK;
 }
 
+/* With the text in making->message. */
+static enum code publish(struct making *making, struct aws_client *client)
+{
+    struct str arn;
+    if (sns_topic(client, CALL_MS, &making->arena, &arn, &making->err) != CODE_OK ||
+        sns_publish(client, arn, STR("OmniData: a message from the operator"),
+                    str_of(making->message), CALL_MS, &making->err) != CODE_OK)
+        return making->err.code;
+    printf("  sent to  %.*s\n", STR_ARG(arn));
+    return CODE_OK;
+}
+
+static bool check_usage(const struct command_call *call)
+{
+    const struct settings *s = call->settings;
+    bool init = strcmp(call->arguments[0], "init") == 0;
+    if (!init && strcmp(call->arguments[0], "notify") != 0)
+        command_refuse(&COMMAND_AWS, "there is no \"%s\"; there are: init, notify",
+                       call->arguments[0]);
+    else if (init && call->argument_count > 1)
+        command_refuse(&COMMAND_AWS, "%s: one argument too many", call->arguments[1]);
+    else if (init && !*s->user_store && !*s->ledger && !*s->events && !*s->archive && !*s->alarms)
+        command_refuse(&COMMAND_AWS, "nothing to make: give --user-store, --ledger, --events, "
+                                     "--archive or --alarms");
+    else if (!init && (call->argument_count < 2 || !*s->alarms))
+        command_refuse(&COMMAND_AWS, "notify takes a text, and --alarms says where it goes");
+    else
+        return true;
+    return false;
+}
+
 static int run(const struct command_call *call)
 {
     const struct settings *s = call->settings;
-    struct making making = {.settings = s};
-    if (strcmp(call->arguments[0], "init") != 0)
-        return command_refuse(&COMMAND_AWS, "there is no \"%s\"; there is: init",
-                              call->arguments[0]);
-    if (!*s->user_store && !*s->ledger && !*s->events && !*s->archive && !*s->alarms)
-        return command_refuse(&COMMAND_AWS, "nothing to make: give --user-store, --ledger, "
-                                            "--events, --archive or --alarms");
-    enum code code = make_all(&making);
+    struct making making = {.settings = s, .message = call->arguments[call->argument_count - 1]};
+    if (!check_usage(call))
+        return COMMAND_USAGE;
+    enum code code = call->argument_count > 1
+                         ? make(&making, "alarms", s->alarms, &SNS_SERVICE, publish)
+                         : make_all(&making);
     aws_free(making.aws);
     arena_clear(&making.arena);
     if (code == CODE_OK)
@@ -187,14 +218,14 @@ static const struct config_item ITEMS[] = {
 
 const struct command COMMAND_AWS = {
     .name = "aws",
-    .arguments = "init",
-    .summary = "makes tables, queues, the bucket and the topic",
+    .arguments = "init | notify TEXT",
+    .summary = "makes tables, queues, the bucket and the topic; tries the topic",
     .detail = "Each is made unless it is there; the queues' attributes are set in any case. Names\n"
               "are given as to the services: sqs://QUEUE?region=…&endpoint=…\n",
     .items = ITEMS,
     .item_count = sizeof ITEMS / sizeof *ITEMS,
     .settings_size = sizeof(struct settings),
     .arguments_min = 1,
-    .arguments_max = 1,
+    .arguments_max = 2,
     .run = run,
 };

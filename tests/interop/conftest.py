@@ -16,6 +16,15 @@ from support.programs import environment, find_program, wait_until  # noqa: E402
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def pytest_collection_modifyitems(config, items):
+    """OMNI_INTEROP_QUICK leaves out what is marked `long`; the summary line says how many."""
+    if not os.environ.get("OMNI_INTEROP_QUICK"):
+        return
+    long = [item for item in items if item.get_closest_marker("long")]
+    items[:] = [item for item in items if item not in long]
+    config.hook.pytest_deselected(items=long)
+
+
 def venv():
     return Path(os.environ.get("OMNI_INTEROP", ROOT / "build" / "interop")).resolve()
 

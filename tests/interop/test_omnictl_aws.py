@@ -1,6 +1,8 @@
 """omnictl aws init and omnictl dlq, against the AWS of the tests."""
 import base64
+import json
 
+import httpx
 import pytest
 
 from support.pipeline import wait_archived
@@ -66,8 +68,34 @@ def test_init_says_what_is_wrong(run, proxy):
     done = run("omnictl", "aws", "init", "--events=sqs://q",
                env={"AWS_REGION": "eu-central-1", "AWS_EC2_METADATA_DISABLED": "true", "HOME": "/x"})
     assert done.returncode == 1 and "no AWS credentials" in done.stderr
+    for words, says in ((["notify"], "notify takes a text"), (["init", "x"], "one argument too many"),
+                        (["notify", "text"], "--alarms says where")):
+        done = run("omnictl", "aws", *words, env=env)
+        assert done.returncode == 2 and says in done.stderr, done
     done = run("omnictl", "aws", "inti", env=env)
     assert done.returncode == 2 and 'there is no "inti"' in done.stderr
+
+
+def test_a_message_reaches_whoever_follows_the_topic(aws_init, names, run, proxy, sqs, moto):
+    """A queue that is subscribed to the topic stands for a person."""
+    topic = [line.split()[1] for line in aws_init().stdout.splitlines() if "topic" in line][0]
+    url = sqs.create(f"{names}-pager")
+    arn = sqs.call("GetQueueAttributes", QueueUrl=url,
+                   AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    joined = httpx.post(f"http://127.0.0.1:{moto}/", data={
+        "Action": "Subscribe", "Version": "2010-03-31", "TopicArn": topic, "Protocol": "sqs",
+        "Endpoint": arn}, headers={"Authorization": "AWS4-HMAC-SHA256 Credential=x/20260101/"
+                                                    "eu-central-1/sns/aws4_request"})
+    assert joined.status_code == 200, joined.text
+    proxy.inject("503", service="sns")
+    for place in (f"sns://{names}?endpoint={proxy.url}", f"sns://{topic}?endpoint={proxy.url}"):
+        sent = run("omnictl", "aws", "notify", "Grüße & alles = gut?", f"--alarms={place}",
+                   env=proxy.environment())
+        assert sent.returncode == 0 and topic in sent.stdout, sent
+        got = sqs.call("ReceiveMessage", QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
+        assert len(got) == 1
+        assert json.loads(got[0]["Body"])["Message"] == "Grüße & alles = gut?"
+        sqs.call("DeleteMessage", QueueUrl=url, ReceiptHandle=got[0]["ReceiptHandle"])
 
 
 @pytest.fixture

@@ -87,23 +87,26 @@ def test_a_post_without_login_is_refused(on_sqs):
     assert answer.status_code in (401, 403)
 
 
+LONG = pytest.mark.long
+
+
 @pytest.mark.parametrize("operation, faults", [
-    ("SendMessageBatch", ["500"] * 4),
+    pytest.param("SendMessageBatch", ["500"] * 4, marks=LONG),
     ("SendMessageBatch", ["503", "throttle", "503", "throttle"]),
-    ("SendMessageBatch", ["lose_reply"] * 2),
+    pytest.param("SendMessageBatch", ["lose_reply"] * 2, marks=LONG),
     ("SendMessageBatch", ["part_fails"] * 4),
-    ("SendMessageBatch", ["part_missing"] * 2),
+    pytest.param("SendMessageBatch", ["part_missing"] * 2, marks=LONG),
     ("SendMessageBatch", ["twice"] * 5),
-    ("SendMessageBatch", ["wrong_digest"] * 2),
-    ("SendMessageBatch", ["cut_upload"] * 2),
+    pytest.param("SendMessageBatch", ["wrong_digest"] * 2, marks=LONG),
+    pytest.param("SendMessageBatch", ["cut_upload"] * 2, marks=LONG),
     ("ReceiveMessage", ["lose_reply"] * 2),
-    ("ReceiveMessage", ["500", "throttle"]),
-    ("DeleteMessageBatch", ["500"] * 4),
+    pytest.param("ReceiveMessage", ["500", "throttle"], marks=LONG),
+    pytest.param("DeleteMessageBatch", ["500"] * 4, marks=LONG),
     ("DeleteMessageBatch", ["lose_reply"] * 3),
-    ("DeleteMessageBatch", ["part_fails"] * 3),
-    ("DeleteMessageBatch", ["part_missing"] * 3),
-    ("ChangeMessageVisibilityBatch", ["500"] * 6),
-    ("ChangeMessageVisibilityBatch", ["part_fails"] * 3),
+    pytest.param("DeleteMessageBatch", ["part_fails"] * 3, marks=LONG),
+    pytest.param("DeleteMessageBatch", ["part_missing"] * 3, marks=LONG),
+    pytest.param("ChangeMessageVisibilityBatch", ["500"] * 6, marks=LONG),
+    pytest.param("ChangeMessageVisibilityBatch", ["part_fails"] * 3, marks=LONG),
 ])
 def test_bad_days(on_sqs, sqs, queue_url, proxy, operation, faults):
     stack = on_sqs.start()
