@@ -7,11 +7,6 @@
 
 enum { CONNECTIONS = 64, REQUESTS_MAX = 4096, TOKENS_MAX = 500 };
 
-static char *look_up(const char *name)
-{
-    return getenv(name);
-}
-
 struct http_client *aws_http_new(const struct aws *aws, int64_t connections)
 {
     return http_client_new(&(struct http_client_options){
@@ -29,7 +24,7 @@ enum code aws_open(const struct aws_options *options, struct aws **aws, struct e
     struct aws *a = xcalloc(1, sizeof *a);
     int64_t connections = options->connections ? options->connections : CONNECTIONS;
     a->clock = options->clock ? options->clock : clock_real();
-    a->environment = options->environment ? options->environment : look_up;
+    a->environment = options->environment ? options->environment : getenv;
     a->user_agent = options->user_agent;
     a->http = aws_http_new(a, connections);
     a->timer = aws_timer_new();

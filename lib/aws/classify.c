@@ -49,26 +49,20 @@ static struct str bare_name(struct str name)
     return at < 0 ? name : (struct str){name.ptr, (size_t)at};
 }
 
-static struct str text_of(const struct json_value *object, struct str key)
-{
-    const struct json_value *value = json_get(object, key);
-    return value && value->kind == JSON_STRING ? value->text : (struct str){0};
-}
-
 static void read_json_error(struct str body, struct arena *arena, struct aws_failure *failure)
 {
     const struct json_value *root;
     struct error err = {0};
     if (json_read(arena, body, json_limits_default(), &root, &err) != CODE_OK)
         return;
-    struct str name = text_of(root, STR("__type"));
+    struct str name = json_get_text(root, STR("__type"));
     if (!name.len)
-        name = text_of(root, STR("code"));
+        name = json_get_text(root, STR("code"));
     if (name.len)
         failure->name = bare_name(name);
-    failure->message = text_of(root, STR("message"));
+    failure->message = json_get_text(root, STR("message"));
     if (!failure->message.len)
-        failure->message = text_of(root, STR("Message"));
+        failure->message = json_get_text(root, STR("Message"));
 }
 
 static const struct xml_node *error_element(struct str body, struct arena *arena)

@@ -273,27 +273,11 @@ static bool renew(struct call *call)
                               call);
 }
 
-/* The Date of an answer, RFC 9110's one form: "Sun, 06 Nov 1994 08:49:37 GMT". */
-static bool read_date(struct str text, int64_t *seconds)
-{
-    char copy[40];
-    struct tm tm = {0};
-    if (text.len >= sizeof copy)
-        return false;
-    memcpy(copy, text.ptr ? text.ptr : "", text.len);
-    copy[text.len] = '\0';
-    const char *end = strptime(copy, "%a, %d %b %Y %H:%M:%S GMT", &tm);
-    if (!end || *end)
-        return false;
-    *seconds = timegm(&tm);
-    return true;
-}
-
 static bool correct_clock(struct call *call, const struct aws_response *response)
 {
     struct aws *aws = call->client->options.aws;
     int64_t theirs_s;
-    if (call->corrected || !read_date(aws_response_header(response, STR("Date")), &theirs_s))
+    if (call->corrected || !aws_read_date(aws_response_header(response, STR("Date")), &theirs_s))
         return false;
     call->corrected = true;
     call->tries--;
@@ -462,4 +446,19 @@ struct str aws_response_header(const struct aws_response *response, struct str n
         if (str_eq_case(response->headers[i].name, name))
             return response->headers[i].value;
     return (struct str){0};
+}
+
+bool aws_read_date(struct str text, int64_t *seconds)
+{
+    char copy[40];
+    struct tm tm = {0};
+    if (text.len >= sizeof copy)
+        return false;
+    memcpy(copy, text.ptr ? text.ptr : "", text.len);
+    copy[text.len] = '\0';
+    const char *end = strptime(copy, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+    if (!end || *end)
+        return false;
+    *seconds = timegm(&tm);
+    return true;
 }

@@ -140,5 +140,8 @@ enum code aws_call(struct aws_client *client, const struct aws_request *request,
                    struct arena *arena, struct aws_response *response,
                    struct error *err) MUST_CHECK;
 
+/* Reads a date of HTTP's one form: "Sun, 06 Nov 1994 08:49:37 GMT". */
+bool aws_read_date(struct str text, int64_t *seconds);
+
 /* ptr NULL when there is none. */
 struct str aws_response_header(const struct aws_response *response, struct str name);

@@ -5,11 +5,11 @@
 #include "base/alloc.h"
 #include "base/id.h"
 #include "base/log.h"
+#include "base/wait.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <time.h>
 
 enum { LEAD_MS = 5 * 60 * 1000, JITTER_MS = 60 * 1000, RETRY_MS = 5000, DELAY_MIN_MS = 1000 };
 
@@ -150,23 +150,10 @@ static int64_t delay_of(struct aws_provider *provider)
                                 random_up_to(provider->options.jitter_ms));
 }
 
-static struct timespec after_ms(int64_t ms)
-{
-    struct timespec at;
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    at.tv_sec += ms / 1000;
-    at.tv_nsec += ms % 1000 * 1000000;
-    if (at.tv_nsec >= 1000000000) {
-        at.tv_nsec -= 1000000000;
-        at.tv_sec++;
-    }
-    return at;
-}
-
 /* False: it is time to end. */
 static bool wait_until_due(struct aws_provider *provider, int64_t delay_ms)
 {
-    struct timespec due = after_ms(delay_ms > 0 ? delay_ms : 0);
+    struct timespec due = wait_deadline(delay_ms > 0 ? delay_ms : 0);
     int result = 0;
     pthread_mutex_lock(&provider->lock);
     while (!provider->stopping && !provider->waiters && result == 0)
@@ -247,15 +234,11 @@ enum code aws_provider_open(const struct aws_provider_options *options,
                             struct aws_provider **provider, struct error *err)
 {
     struct aws_provider *p = xcalloc(1, sizeof *p);
-    pthread_condattr_t monotonic;
     p->options = *options;
     p->options.jitter_ms = options->jitter_ms ? options->jitter_ms : JITTER_MS;
     p->options.retry_ms = options->retry_ms ? options->retry_ms : RETRY_MS;
     pthread_mutex_init(&p->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&p->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    wait_cond_init(&p->changed);
     if (find_source(p, err) != CODE_OK)
         goto fail;
     p->thread_runs = pthread_create(&p->thread, NULL, run, p) == 0;

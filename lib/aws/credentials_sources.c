@@ -68,12 +68,6 @@ enum code credentials_fetch(const struct credentials_context *context, const cha
     return CODE_OK;
 }
 
-static struct str member(const struct json_value *object, struct str key)
-{
-    const struct json_value *value = json_get(object, key);
-    return value && value->kind == JSON_STRING ? value->text : (struct str){0};
-}
-
 enum code credentials_read_json(struct arena *arena, struct str text,
                                 struct credentials_found *found, struct error *err)
 {
@@ -82,13 +76,14 @@ enum code credentials_read_json(struct arena *arena, struct str text,
     int32_t nanos;
     if (json_read(arena, text, json_limits_default(), &root, err) != CODE_OK)
         return error_set(err, CODE_FAILED_PRECONDITION, NULL, "the answer is no JSON");
-    struct str code = member(root, STR("Code")), expires = member(root, STR("Expiration"));
+    struct str code = json_get_text(root, STR("Code")),
+               expires = json_get_text(root, STR("Expiration"));
     if (code.ptr && !str_eq(code, STR("Success")))
         return error_set(err, CODE_FAILED_PRECONDITION, NULL, "the answer says %.*s",
                          STR_ARG(code));
-    found->id = member(root, STR("AccessKeyId"));
-    found->secret = member(root, STR("SecretAccessKey"));
-    found->token = member(root, STR("Token"));
+    found->id = json_get_text(root, STR("AccessKeyId"));
+    found->secret = json_get_text(root, STR("SecretAccessKey"));
+    found->token = json_get_text(root, STR("Token"));
     found->expires_ms = INT64_MAX;
     if (!found->id.len || !found->secret.len)
         return error_set(err, CODE_FAILED_PRECONDITION, NULL,

@@ -18,12 +18,6 @@ static struct json_limits limits(void)
     return (struct json_limits){.bytes = 17 << 20, .depth = ANSWER_DEPTH};
 }
 
-static struct str text_of(const struct json_value *object, struct str key)
-{
-    const struct json_value *value = json_get(object, key);
-    return value && value->kind == JSON_STRING ? value->text : (struct str){0};
-}
-
 static bool is_transient(struct str error, struct str body)
 {
     struct arena arena = {0};
@@ -35,8 +29,8 @@ static bool is_transient(struct str error, struct str body)
         const struct json_value *reasons = json_get(root, STR("CancellationReasons"));
         transient = reasons && reasons->kind == JSON_ARRAY;
         for (const struct json_value *r = transient ? reasons->first : NULL; r; r = r->next) {
-            transient &= passes_by_itself(text_of(r, STR("Code")));
-            any |= !str_eq(text_of(r, STR("Code")), STR("None"));
+            transient &= passes_by_itself(json_get_text(r, STR("Code")));
+            any |= !str_eq(json_get_text(r, STR("Code")), STR("None"));
         }
     }
     arena_clear(&arena);
@@ -95,7 +89,7 @@ static void read_refusal(const struct aws_response *response, struct arena *aren
         return;
     for (const struct json_value *r = reasons->first;
          r && refusal->reason_count < DYNAMODB_REASONS_MAX; r = r->next) {
-        refusal->reasons[refusal->reason_count] = text_of(r, STR("Code"));
+        refusal->reasons[refusal->reason_count] = json_get_text(r, STR("Code"));
         refusal->items[refusal->reason_count++] = json_get(r, STR("Item"));
     }
 }

@@ -28,19 +28,13 @@ static enum code call(struct aws_client *client, struct str operation, struct st
     return dynamodb_call(client, operation, buf_str(&body), CALL_MS, arena, answer, refusal, err);
 }
 
-static struct str text_of(const struct json_value *object, struct str key)
-{
-    const struct json_value *value = json_get(object, key);
-    return value && value->kind == JSON_STRING ? value->text : (struct str){0};
-}
-
 static bool has_our_keys(const struct json_value *table)
 {
     const struct json_value *keys = json_get(table, STR("KeySchema"));
     const struct json_value *first = keys ? keys->first : NULL;
     return first && first->next && !first->next->next &&
-           str_eq(text_of(first, STR("AttributeName")), STR("pk")) &&
-           str_eq(text_of(first->next, STR("AttributeName")), STR("sk"));
+           str_eq(json_get_text(first, STR("AttributeName")), STR("pk")) &&
+           str_eq(json_get_text(first->next, STR("AttributeName")), STR("sk"));
 }
 
 /* Waits for the table to be ACTIVE. */
@@ -52,7 +46,7 @@ static enum code wait_active(struct aws_client *client, struct str table, int64_
         const struct json_value *answer;
         enum code code = call(client, STR("DescribeTable"), table, "", &arena, &answer, NULL, err);
         const struct json_value *found = code == CODE_OK ? json_get(answer, STR("Table")) : NULL;
-        bool active = str_eq(text_of(found, STR("TableStatus")), STR("ACTIVE"));
+        bool active = str_eq(json_get_text(found, STR("TableStatus")), STR("ACTIVE"));
         bool ours = has_our_keys(found);
         arena_clear(&arena);
         if (code != CODE_OK)
@@ -79,7 +73,7 @@ static enum code expire_items(struct aws_client *client, struct str table, struc
     enum code code = call(client, STR("DescribeTimeToLive"), table, "", &arena, &answer, NULL, err);
     const struct json_value *found =
         code == CODE_OK ? json_get(answer, STR("TimeToLiveDescription")) : NULL;
-    struct str status = text_of(found, STR("TimeToLiveStatus"));
+    struct str status = json_get_text(found, STR("TimeToLiveStatus"));
     if (code == CODE_OK && !str_eq(status, STR("ENABLED")) && !str_eq(status, STR("ENABLING")))
         code = call(client, STR("UpdateTimeToLive"), table, ttl, &arena, &answer, NULL, err);
     arena_clear(&arena);

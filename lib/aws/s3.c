@@ -6,9 +6,6 @@
 #include "base/time_text.h"
 #include "crypto/crypto.h"
 
-#include <string.h>
-#include <time.h>
-
 static const struct aws_error_rule RULES[] = {
     {"NoSuchKey", CODE_NOT_FOUND, AWS_FAIL},
     {"NoSuchUpload", CODE_NOT_FOUND, AWS_FAIL},
@@ -139,13 +136,8 @@ enum code s3_create(struct aws_client *client, struct str key, struct str conten
 
 static int64_t http_date_ms(struct str text)
 {
-    struct tm tm = {0};
-    char copy[40];
-    if (!text.len || text.len >= sizeof copy)
-        return 0;
-    memcpy(copy, text.ptr, text.len);
-    copy[text.len] = '\0';
-    return strptime(copy, "%a, %d %b %Y %H:%M:%S GMT", &tm) ? (int64_t)timegm(&tm) * 1000 : 0;
+    int64_t seconds;
+    return aws_read_date(text, &seconds) ? seconds * 1000 : 0;
 }
 
 /* S3's own checksum of an object in parts is one of checksums; what was said at its creation is

@@ -3,11 +3,6 @@
 
 #include <stdlib.h>
 
-static char *look_up(const char *name)
-{
-    return getenv(name);
-}
-
 bool aws_setting_is(const char *text, const char *service)
 {
     struct str value = str_of(text), scheme = str_of(service);
@@ -19,7 +14,7 @@ enum code aws_setting_open(const struct aws_setting *setting, const char *progra
                            struct error *err)
 {
     const char *name = arena_printf(arena, "--%s", setting->name);
-    if (aws_location_read(str_of(setting->text), setting->service, look_up, setting->parameters,
+    if (aws_location_read(str_of(setting->text), setting->service, getenv, setting->parameters,
                           setting->parameter_count, arena, location, err) != CODE_OK)
         return error_prefix(err, name);
     if (!*aws && aws_open(&(struct aws_options){.user_agent = program}, aws, err) != CODE_OK)

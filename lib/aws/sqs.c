@@ -43,12 +43,6 @@ struct sqs_queue {
 
 /* --- calls --- */
 
-static struct str text_of(const struct json_value *object, struct str key)
-{
-    const struct json_value *value = json_get(object, key);
-    return value && value->kind == JSON_STRING ? value->text : (struct str){0};
-}
-
 static struct aws_request make_request(const char *operation, struct str body, int64_t deadline_ms,
                                        struct arena *arena)
 {
@@ -102,13 +96,13 @@ static struct json_out begin(struct buf *body, const struct sqs_queue *queue, st
 static int64_t number_of(const struct json_value *attributes, struct str key, int64_t usual)
 {
     int64_t value;
-    return str_to_i64(text_of(attributes, key), &value) ? value : usual;
+    return str_to_i64(json_get_text(attributes, key), &value) ? value : usual;
 }
 
 static void read_redrive(const struct json_value *attributes, struct arena *arena,
                          struct sqs_attributes *to)
 {
-    struct str policy = text_of(attributes, STR("RedrivePolicy"));
+    struct str policy = json_get_text(attributes, STR("RedrivePolicy"));
     const struct json_value *root;
     struct error err = {0};
     to->receives_max = 0;
@@ -118,7 +112,7 @@ static void read_redrive(const struct json_value *attributes, struct arena *aren
     const struct json_value *most = json_get(root, STR("maxReceiveCount"));
     if (most && (!str_to_i64(most->text, &to->receives_max)))
         to->receives_max = 0;
-    to->dead_letter_arn = text_of(root, STR("deadLetterTargetArn"));
+    to->dead_letter_arn = json_get_text(root, STR("deadLetterTargetArn"));
 }
 
 enum code sqs_attributes(struct sqs_queue *queue, int64_t deadline_ms, struct arena *arena,
@@ -140,7 +134,7 @@ enum code sqs_attributes(struct sqs_queue *queue, int64_t deadline_ms, struct ar
     to->waiting = (uint64_t)number_of(found, STR("ApproximateNumberOfMessages"), 0);
     to->in_flight = (uint64_t)number_of(found, STR("ApproximateNumberOfMessagesNotVisible"), 0);
     to->delayed = (uint64_t)number_of(found, STR("ApproximateNumberOfMessagesDelayed"), 0);
-    to->arn = text_of(found, STR("QueueArn"));
+    to->arn = json_get_text(found, STR("QueueArn"));
     read_redrive(found, arena, to);
     return CODE_OK;
 }
@@ -159,7 +153,7 @@ static enum code find_url(struct sqs_queue *queue, int64_t deadline_ms, struct e
     if (call(queue->client, "GetQueueUrl", buf_str(&body), deadline_ms, &queue->arena, &answer,
              err) != CODE_OK)
         return err->code;
-    queue->url = text_of(answer, STR("QueueUrl"));
+    queue->url = json_get_text(answer, STR("QueueUrl"));
     if (!queue->url.len)
         return error_set(err, CODE_INTERNAL, NULL, "sqs: queue %.*s has no URL", STR_ARG(name));
     return CODE_OK;
@@ -212,7 +206,7 @@ enum code sqs_create(struct aws_client *client, struct str name, struct str attr
                  STR_ARG(attributes));
         code = call(client, "CreateQueue", buf_str(&body), deadline_ms, arena, &answer, err);
     } else {
-        queue.url = text_of(answer, STR("QueueUrl"));
+        queue.url = json_get_text(answer, STR("QueueUrl"));
         struct json_out json = begin(&body, &queue, arena);
         buf_addf(&body, ",\"Attributes\":{%.*s}", STR_ARG(attributes));
         json_object_end(&json);
@@ -222,7 +216,7 @@ enum code sqs_create(struct aws_client *client, struct str name, struct str attr
     }
     if (code != CODE_OK)
         return code;
-    queue.url = text_of(answer, STR("QueueUrl"));
+    queue.url = json_get_text(answer, STR("QueueUrl"));
     if (sqs_attributes(&queue, deadline_ms, arena, &found, err) != CODE_OK)
         return err->code;
     *arn = found.arn;
@@ -246,7 +240,7 @@ static struct sqs_outcome *entry_of(const struct json_value *item, struct sqs_ou
                                     size_t count)
 {
     uint64_t index;
-    if (!str_to_u64(text_of(item, STR("Id")), &index) || index >= count)
+    if (!str_to_u64(json_get_text(item, STR("Id")), &index) || index >= count)
         return NULL;
     return &outcomes[index];
 }
@@ -274,7 +268,7 @@ static void read_outcomes(const struct json_value *answer, struct sqs_outcome *o
         const struct json_value *fault = json_get(item, STR("SenderFault"));
         if (outcome)
             set_outcome(outcome, false, fault && fault->kind == JSON_TRUE,
-                        text_of(item, STR("Code")));
+                        json_get_text(item, STR("Code")));
     }
 }
 
@@ -299,8 +293,8 @@ static void check_digests(const struct json_value *answer, const struct sqs_entr
     for (const struct json_value *item = first_of(answer, STR("Successful")); item;
          item = item->next) {
         struct sqs_outcome *outcome = entry_of(item, outcomes, count);
-        if (outcome &&
-            !md5_fits(text_of(item, STR("MD5OfMessageBody")), entries[outcome - outcomes].body))
+        if (outcome && !md5_fits(json_get_text(item, STR("MD5OfMessageBody")),
+                                 entries[outcome - outcomes].body))
             set_outcome(outcome, false, false, STR("WrongDigest"));
     }
 }
@@ -411,15 +405,15 @@ static struct sqs_message read_message(const struct json_value *item)
     const struct json_value *attributes = json_get(item, STR("Attributes"));
     const struct json_value *own = json_get(json_get(item, STR("MessageAttributes")), STR("id"));
     struct sqs_message message = {
-        .id = text_of(own, STR("StringValue")),
-        .handle = text_of(item, STR("ReceiptHandle")),
-        .body = text_of(item, STR("Body")),
+        .id = json_get_text(own, STR("StringValue")),
+        .handle = json_get_text(item, STR("ReceiptHandle")),
+        .body = json_get_text(item, STR("Body")),
         .receive_count = number_of(attributes, STR("ApproximateReceiveCount"), 1),
         .sent_ms = number_of(attributes, STR("SentTimestamp"), 0),
     };
     if (!message.id.len)
-        message.id = text_of(item, STR("MessageId"));
-    message.damaged = !md5_fits(text_of(item, STR("MD5OfBody")), message.body);
+        message.id = json_get_text(item, STR("MessageId"));
+    message.damaged = !md5_fits(json_get_text(item, STR("MD5OfBody")), message.body);
     return message;
 }
 

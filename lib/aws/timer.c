@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/wait.h"
 
 #include <pthread.h>
 #include <stddef.h>
@@ -74,12 +75,8 @@ static void *run(void *argument)
 struct aws_timer *aws_timer_new(void)
 {
     struct aws_timer *timer = xcalloc(1, sizeof *timer);
-    pthread_condattr_t monotonic;
     pthread_mutex_init(&timer->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&timer->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    wait_cond_init(&timer->changed);
     if (pthread_create(&timer->thread, NULL, run, timer) != 0) {
         timer->stopping = timer->joined = true;
         aws_timer_free(timer);

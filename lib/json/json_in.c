@@ -423,6 +423,12 @@ const struct json_value *json_get(const struct json_value *object, struct str ke
     return NULL;
 }
 
+struct str json_get_text(const struct json_value *object, struct str key)
+{
+    const struct json_value *value = json_get(object, key);
+    return value && value->kind == JSON_STRING ? value->text : (struct str){0};
+}
+
 const char *json_kind_name(const struct json_value *value)
 {
     static const char *const names[] = {"null",   "boolean", "boolean", "number",

@@ -54,6 +54,9 @@ enum code json_read(struct arena *arena, struct str text, struct json_limits lim
 /* The member with this key, or NULL; also when `object` is NULL or no object. */
 const struct json_value *json_get(const struct json_value *object, struct str key);
 
+/* The text of the member with this key; ptr NULL unless there is one and it is a string. */
+struct str json_get_text(const struct json_value *object, struct str key);
+
 /* "null", "boolean", "number", "string", "array", "object": for messages. */
 const char *json_kind_name(const struct json_value *value);
 

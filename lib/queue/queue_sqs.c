@@ -8,9 +8,8 @@
 #include "base/alloc.h"
 #include "base/encode.h"
 #include "base/log.h"
+#include "base/wait.h"
 #include "queue/queue_sqs_internal.h"
-
-#include <time.h>
 
 enum {
     CALL_MS = 10000,
@@ -25,18 +24,13 @@ static struct queue_sqs *of(struct queue *queue)
     return (struct queue_sqs *)queue;
 }
 
-static struct timespec time_of(int64_t mono_ms)
-{
-    return (struct timespec){mono_ms / 1000, mono_ms % 1000 * 1000000};
-}
-
 static void *keep(void *argument)
 {
     struct queue_sqs *q = argument;
     pthread_mutex_lock(&q->lock);
     while (!q->stopping) {
         int64_t pause_ms = q->lease_ms ? q->lease_ms / 6 + 1 : WANTED_MS;
-        struct timespec until = time_of(sqs_now_ms() + (pause_ms < KEEP_MS ? pause_ms : KEEP_MS));
+        struct timespec until = wait_deadline(pause_ms < KEEP_MS ? pause_ms : KEEP_MS);
         pthread_cond_timedwait(&q->changed, &q->lock, &until);
         if (!q->stopping)
             sqs_buffer_keep(q);
@@ -107,7 +101,7 @@ static enum code receive_directly(struct queue_sqs *q, size_t max, int64_t lease
 /* With the lock held. */
 static void wait_for_some(struct queue_sqs *q, int64_t wait_ms)
 {
-    struct timespec until = time_of(sqs_now_ms() + wait_ms);
+    struct timespec until = wait_deadline(wait_ms);
     while (!q->first && !q->ended) {
         sqs_buffer_poll(q);
         if (pthread_cond_timedwait(&q->changed, &q->lock, &until) != 0)
@@ -267,16 +261,12 @@ static struct queue_sqs *make(const struct queue_sqs_options *options)
                                         .service = &SQS_SERVICE,
                                         .location = options->location,
                                         .backoff_ms = options->backoff_ms};
-    pthread_condattr_t monotonic;
     q->base.vtable = &VTABLE;
     q->call_ms = options->call_ms ? options->call_ms : CALL_MS;
     q->end = &q->first;
     q->polls_wanted = 1;
     pthread_mutex_init(&q->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&q->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    wait_cond_init(&q->changed);
     q->client = aws_client_new(&client);
     client.own_connections = true;
     client.attempts = 1; /* a poll that failed is followed by the next */
