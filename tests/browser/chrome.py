@@ -20,11 +20,11 @@ document.addEventListener('securitypolicyviolation', (event) =>
 
 
 @contextlib.contextmanager
-def chromium():
+def chromium(*more_flags):
     profile = tempfile.mkdtemp(prefix="omni-chromium-")
     options = Options()
     options.binary_location = "/usr/bin/chromium"
-    for flag in (*FLAGS, f"--user-data-dir={profile}"):
+    for flag in (*FLAGS, *more_flags, f"--user-data-dir={profile}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(service=Service("/usr/bin/chromedriver"), options=options)
