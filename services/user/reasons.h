@@ -1,7 +1,7 @@
 /*
  * Every reason (google.rpc.ErrorInfo) that the user service gives, with its code and its meaning:
- * the registry that the documentation and the clients read. lib/db adds DATABASE_* for a storage
- * that fails.
+ * the registry that the documentation and the clients read. What is refused before a method is
+ * reached has its reasons in rpc/reasons.h; lib/db adds DATABASE_* for a storage that fails.
  */
 #pragma once
 
