@@ -23,7 +23,7 @@ def fails(run, tmp_path):
 
 @pytest.mark.parametrize("settings, said", [
     ({"workers": "many"}, "--workers"),
-    ({"workers": "0"}, "--workers"),
+    ({"workers": "1025"}, "--workers"),
     ({"nonsense": "1"}, "--nonsense"),
     ({"user_store": "mongo:x"}, "--user-store"),
     ({"events": "kafka://x"}, "--events"),
