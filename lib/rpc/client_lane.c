@@ -370,8 +370,8 @@ struct lane *lane_new(struct lanes *lanes, struct lane_slot *slot)
     lane->write_tag.run = on_written;
     lane->close_tag.run = on_closed_side;
     lane->status_tag.run = on_status;
-    for (uint16_t i = 0; i < LANE_CALLS_MAX; i++)
-        lane->free_places[i] = i;
+    for (int i = 0; i < LANE_CALLS_MAX; i++)
+        lane->free_places[i] = (uint16_t)i;
     lane->next = lanes->first;
     lanes->first = lane;
     slot->successor = lane;
