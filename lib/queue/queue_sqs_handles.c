@@ -52,15 +52,28 @@ static enum code send_handles(const struct fan *fan, const struct str *handles, 
                                  err);
 }
 
+/* A batch that came twice is asked for twice by its last receipt; some servers refuse that. */
+static bool is_among(struct str handle, const struct str *handles, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (str_eq(handle, handles[i]))
+            return true;
+    return false;
+}
+
 /* Those that failed by no fault of ours once more; lost[place] for those that are lost. */
 static enum code run_batch(struct fan *fan, size_t first, size_t count, struct error *err)
 {
     struct str handles[SQS_BATCH_MAX];
     size_t places[SQS_BATCH_MAX];
+    size_t distinct = 0;
     for (size_t i = 0; i < count; i++) {
-        handles[i] = fan->handles[first + i];
-        places[i] = first + i;
+        if (is_among(fan->handles[first + i], handles, distinct))
+            continue;
+        handles[distinct] = fan->handles[first + i];
+        places[distinct++] = first + i;
     }
+    count = distinct;
     for (int attempt = 0; count && attempt < TRIES; attempt++) {
         struct sqs_outcome outcomes[SQS_BATCH_MAX];
         size_t again = 0;
