@@ -158,8 +158,7 @@ BAD_DAYS = {
 }
 
 
-SHORT_DAYS = {"everything at once", "transactions commit, answers are lost",
-              "objects are created, answers are lost"}
+SHORT_DAYS = {"uploads are cut", "dynamodb throttles", "objects are created, answers are lost"}
 
 
 @pytest.mark.parametrize("day", [
