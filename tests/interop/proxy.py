@@ -57,6 +57,7 @@ class Proxy:
         self._credentials_asked = 0
         self.secrets = {STATIC_KEY[0]: (STATIC_KEY[1], None)}
         self._expired = set()
+        self.transactions = {}  # ClientRequestToken -> the body that was carried out
         self.hang_until = threading.Event()
         # moto changes its tables in several steps: one request at a time, as AWS would have it.
         self.turns = {name: threading.Lock() for name in ("sqs", "dynamodb", "s3", "sns", "sts")}
@@ -286,12 +287,24 @@ class Handler(BaseHTTPRequestHandler):
 
     # --- both ends ---
 
+    def transact(self, body):
+        """moto knows no ClientRequestToken: a transaction that was carried out is not again."""
+        token = json.loads(body).get("ClientRequestToken")
+        if token and self.owner.transactions.get(token) == body:
+            return 200, [], b"{}"
+        status, headers, answer = self.pass_on(body)
+        if token and status == 200:
+            self.owner.transactions[token] = body
+        return status, headers, answer
+
     def forward(self, service, operation, body):
         if operation == "ReceiveMessage":
             return self.poll(body)
         if service not in self.owner.turns:
             return self.pass_on(body)
         with self.owner.turns[service]:
+            if operation == "TransactWriteItems":
+                return self.transact(body)
             return self.pass_on(body)
 
     def poll(self, body):
