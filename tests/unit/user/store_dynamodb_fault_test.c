@@ -203,7 +203,7 @@ static void do_work(struct work *work, struct buf *sent)
 /* Returns how many operations the work took. */
 static int work_with_fault(enum fake_fault fault, int at, bool every)
 {
-    void *state;
+    void *state = NULL;
     struct work work = {0};
     struct buf sent;
     assert_int_equal(setup(&state), 0);
