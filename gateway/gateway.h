@@ -1,6 +1,6 @@
 /*
- * The gateway: HTTP requests in, gRPC calls out. gateway.c holds the pipeline as one visible list
- * of stages; each stage is a file.
+ * The gateway: HTTP requests in, gRPC calls out. pipeline.c holds the stages as one visible list;
+ * each stage is a file.
  */
 #pragma once
 #include "base/error.h"

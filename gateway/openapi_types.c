@@ -13,6 +13,14 @@ void openapi_text(struct openapi *api, struct str key, struct str text)
     json_string(&api->json, text);
 }
 
+struct str openapi_last_name(struct str full_name)
+{
+    size_t at = full_name.len;
+    while (at > 0 && full_name.ptr[at - 1] != '.')
+        at--;
+    return str_from(full_name, at);
+}
+
 void openapi_description(struct openapi *api, struct str full_name)
 {
     struct str comment = comments_find(api->options->comments, full_name);

@@ -17,6 +17,9 @@ struct openapi {
 /* Members of an object: "key": "text". */
 void openapi_text(struct openapi *api, struct str key, struct str text);
 
+/* What stands behind the last dot. */
+struct str openapi_last_name(struct str full_name);
+
 /* "description" unless there is no comment under this name. */
 void openapi_description(struct openapi *api, struct str full_name);
 
@@ -27,7 +30,7 @@ struct str openapi_field_comment(const struct openapi *api, const struct schema_
 /* A value: the schema of a message (a reference, or what a well-known type is in JSON). */
 void openapi_message(struct openapi *api, const struct schema_message *message);
 
-/* A value: the schema of a field, list or map; `text`: as a parameter, a text with its rules. */
+/* A value: the schema of a field, list or map. */
 void openapi_field(struct openapi *api, const struct schema_field *field);
 
 /* A value: the schema of one element of a field. */

@@ -80,6 +80,9 @@ struct request {
     struct stream *stream;
 };
 
+/* What the HTTP engine calls: the stages below, as the list of pipeline.c has them. */
+struct http_handler pipeline_handler(struct gateway *gateway);
+
 /* --- the stages, in their order --- */
 
 enum stage_result stage_identify(struct request *request); /* request id, trace */
