@@ -181,10 +181,9 @@ static int run(const struct command_call *call)
                                                                         : COMMAND_FAILED;
 }
 
-#define TEXT(key, field, text) \
+#define TEXT(name, field, help) \
     { \
-        .name = key, .kind = CONFIG_TEXT, .offset = offsetof(struct settings, field), \
-        .default_text = "", .help = text \
+        name, CONFIG_TEXT, offsetof(struct settings, field), "", NULL, NULL, NULL, help \
     }
 
 static const struct config_item ITEMS[] = {

@@ -68,9 +68,7 @@ static struct str subject_of(struct str text, struct arena *arena)
     buf_init_arena(&subject, arena, SUBJECT_MAX);
     for (size_t i = 0; i < text.len && subject.len < SUBJECT_MAX; i++) {
         char byte = text.ptr[i];
-        if (byte > ' ' && byte <= '~')
-            buf_add_char(&subject, byte);
-        else if (byte == ' ' && subject.len)
+        if ((byte > ' ' && byte <= '~') || (byte == ' ' && subject.len))
             buf_add_char(&subject, byte);
         else if ((byte & 0xC0) != 0x80 && subject.len) /* once a character */
             buf_add_char(&subject, '?');

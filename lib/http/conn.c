@@ -190,11 +190,10 @@ void http_conn_settle(struct http_conn *conn)
     }
     if (conn->in_head || (conn->shaking && !draining))
         return;
-    if (conn->shaking)
-        http_conn_close(conn, false);
-    else if (conn->input_done)
+    bool idle = !conn->readable && (conn->in.len == 0 || conn->reading);
+    if (conn->input_done)
         http_conn_end(conn);
-    else if (draining && !conn->readable && (conn->in.len == 0 || conn->reading))
+    else if (conn->shaking || (draining && idle))
         http_conn_close(conn, false);
     else if (!deadline_is_set(&conn->read_deadline))
         deadline_set(&conn->loop->idle, &conn->read_deadline, conn->loop->now_ms);
