@@ -145,7 +145,7 @@ $(PEERS): $(OUT)/tests/programs/%: $(OUT)/obj/tests/programs/%.o $(OUT)/libomni.
 
 # Every object that a compiler sees in this variant: `make lint` compares two compilers' warnings.
 OBJECTS := $(call objects,$(LIB) $(wildcard services/*/*.c gateway/*.c omnictl/*.c) $(TESTS) \
-	$(wildcard tests/support/*.c tests/programs/*.c tests/fuzz/*.c tests/conformance/*.c bench/*.c))
+	$(wildcard tests/support/*.c tests/programs/*.c tests/fuzz/*.c tests/conformance/*.c bench/*.c bench/*/*.c))
 
 .PHONY: help run programs unit unit-programs peers generated objects clean
 run: ## set up, build and run everything here; the page is at http://localhost:8080

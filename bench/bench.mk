@@ -18,3 +18,17 @@ bench-transcode: ## ns a user record between JSON and wire, beside jansson and P
 bench-transcode-now: $(TRANSCODE_BENCH) $(GEN)/py/.stamp
 	@$(TRANSCODE_BENCH)
 	@$(PYTHON) bench/transcode_peer.py $(GEN)/py
+
+# The program of bench/aws: what our programs take for AWS.
+AWS_STUB := $(OUT)/bench/aws-stub
+$(AWS_STUB): $(call objects,$(wildcard bench/aws/*.c)) $(OUT)/libuser.a $(OUT)/libomni.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) $^ $(LIBS) -o $@
+
+.PHONY: bench-aws bench-aws-now
+bench-aws: ## the programs against a stub of AWS: events/s a core, GET/s at 5 ms, idle cost
+	@scripts/setup build bench
+	+@$(submake) -s V=release bench-aws-now
+
+bench-aws-now: $(AWS_STUB) $(OUT)/tests/programs/rpc_bench programs
+	@bench/aws/bench $(B)

@@ -1,8 +1,11 @@
 /*
  * Unary calls per second from our client to our server, in one process or (with a target) to
- * rpc_peer. A closed loop: so many calls are always under way. No test: numbers are for people.
+ * another: rpc_peer, or with the id of a user (whose last digits vary) omni-user. A closed loop: so
+ * many calls are always under way. No test: numbers are for people.
  *
- * usage: rpc_bench [CALLS_UNDER_WAY=64] [SECONDS=4] [WORKERS=1] [CALL_STREAMS=0] [TARGET]
+ * With OMNI_TOKEN_FILE in the environment it is the operator by that file.
+ *
+ * usage: rpc_bench [CALLS_UNDER_WAY=64] [SECONDS=4] [WORKERS=1] [CALL_STREAMS=0] [TARGET [USER]]
  */
 #include "base/alloc.h"
 #include "rpc/client.h"
@@ -16,7 +19,7 @@ enum { BUCKETS = 200000, MESSAGE_MAX = 4 << 20, DEADLINE_MS = 20000, QUEUE_MAX =
 
 struct bench {
     struct rpc_client *client;
-    struct str request;
+    struct str method;
     atomic_bool measuring, stopping;
     atomic_int open;
     uint64_t calls, errors; /* the client's thread alone writes these */
@@ -25,6 +28,7 @@ struct bench {
 
 struct one {
     struct bench *bench;
+    struct str request;
     int64_t started_us;
 };
 
@@ -55,9 +59,10 @@ static void on_done(void *argument, const struct rpc_result *result)
 
 static void issue(struct one *one)
 {
-    const struct rpc_call_options options = {.method = GET_QUICKLY, .deadline_ms = DEADLINE_MS};
+    const struct rpc_call_options options = {.method = one->bench->method,
+                                             .deadline_ms = DEADLINE_MS};
     one->started_us = now_us();
-    rpc_client_start(one->bench->client, &options, one->bench->request, on_done, one, NULL);
+    rpc_client_start(one->bench->client, &options, one->request, on_done, one, NULL);
 }
 
 static double cpu_s(void)
@@ -100,6 +105,34 @@ static struct rpc_server *serve(struct echo_state *state, int workers)
     return server;
 }
 
+/* By the token file, or nobody. */
+static struct rpc_identity *identity_of(const char *token_file)
+{
+    const struct rpc_identity_options options = {
+        .token_file = token_file, .name = "operator", .calls = true};
+    struct rpc_identity *identity;
+    struct error err;
+    if (!token_file || !token_file[0])
+        return NULL;
+    if (rpc_identity_open(&options, &identity, &err) != CODE_OK) {
+        fprintf(stderr, "%s\n", err.text);
+        exit(2);
+    }
+    return identity;
+}
+
+/* For one of the users whose ids begin like this one's; NULL: for one that the echo knows. */
+static struct str request_of(struct arena *arena, const char *user, int number)
+{
+    enum { DIGITS = 4 };
+    GET_REQUEST request = GET_REQUEST_INIT;
+    size_t length = user ? strlen(user) : 0;
+    request.id = length > DIGITS ? arena_printf(arena, "%.*s%0*x", (int)(length - DIGITS), user,
+                                                DIGITS, (unsigned)number & 0xffff)
+                                 : (char[]){"u000007"};
+    return proto_encode_arena(arena, &request.base);
+}
+
 int main(int argc, char **argv)
 {
     int concurrency = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 64;
@@ -117,15 +150,17 @@ int main(int argc, char **argv)
         server = serve(&state, workers);
         snprintf(target, sizeof target, "127.0.0.1:%d", rpc_server_port(server));
     }
-    GET_REQUEST request = GET_REQUEST_INIT;
-    request.id = (char[]){"u000007"};
-    bench.request = proto_encode_arena(&arena, &request.base);
-    bench.client = rpc_client_new(&(struct rpc_client_options){
-        .target = target, .message_bytes_max = MESSAGE_MAX, .call_streams = call_streams});
+    bench.method = argc > 6 ? GET_USER : GET_QUICKLY;
+    struct rpc_identity *identity = identity_of(getenv("OMNI_TOKEN_FILE"));
+    bench.client = rpc_client_new(&(struct rpc_client_options){.target = target,
+                                                               .message_bytes_max = MESSAGE_MAX,
+                                                               .identity = identity,
+                                                               .call_streams = call_streams});
     struct one *ones = xcalloc((size_t)concurrency, sizeof *ones);
     atomic_store(&bench.open, concurrency);
     for (int i = 0; i < concurrency; i++) {
         ones[i].bench = &bench;
+        ones[i].request = request_of(&arena, argc > 6 ? argv[6] : NULL, i);
         issue(&ones[i]);
     }
     nanosleep(&(struct timespec){1, 0}, NULL);
@@ -139,6 +174,7 @@ int main(int argc, char **argv)
     while (atomic_load(&bench.open) > 0)
         echo_nap();
     rpc_client_free(bench.client);
+    rpc_identity_free(identity);
     if (server)
         rpc_server_drain(server, 0);
     printf("%d under way, %d workers, %d call streams: %.0f calls/s, %.1f us CPU a call, p50 %d "
