@@ -219,13 +219,30 @@ static void expire(struct http_loop *loop)
         h2_linger_late(exchange_of(late));
 }
 
+/* One that waits for the next round stays until then: a connection that is to be read from may be
+ * closed later in the same round, by a write or a deadline. */
 static void free_dead(struct http_loop *loop)
 {
-    while (loop->dead) {
-        struct http_conn *conn = loop->dead;
-        loop->dead = conn->next;
+    struct http_conn **at = &loop->dead;
+    while (*at) {
+        struct http_conn *conn = *at;
+        if (conn->in_work || conn->in_flush) {
+            at = &conn->next;
+            continue;
+        }
+        *at = conn->next;
         xfree(conn);
     }
+}
+
+/* There is no next round. */
+static void drop_work(struct http_loop *loop)
+{
+    for (struct http_conn *conn = loop->work; conn; conn = conn->next_work)
+        conn->in_work = false;
+    for (struct http_conn *conn = loop->flush; conn; conn = conn->next_flush)
+        conn->in_flush = false;
+    loop->work = loop->flush = NULL;
 }
 
 static void min_into(int64_t *least, int64_t value)
@@ -288,6 +305,7 @@ static void end_drain(struct http_loop *loop)
         http_conn_close(loop->conns, !loop->conns->lingering);
     }
     take_answers(loop);
+    drop_work(loop);
     free_dead(loop);
     loop->cut |= loop->exchanges_out > 0;
 }

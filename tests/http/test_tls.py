@@ -1,7 +1,9 @@
 """TLS: versions, certificates that change, tickets, client certificates, broken handshakes."""
+import contextlib
 import socket
 import ssl
 import subprocess
+import threading
 
 import httpx
 import pytest
@@ -100,6 +102,33 @@ def test_a_reader_that_pauses_gets_all(server, authority):
             raw.get(f"/big?size={100000 + i}")
         for i in range(20):
             assert len(raw.response().body) == 100000 + i
+
+
+def test_clients_that_leave_in_the_middle(start, authority):
+    """What is still to be read and what is still to be written meet a socket that is gone."""
+    certificate, key = authority.issue("localhost")
+    server = start("http_peer", f"--tls-cert={certificate}", f"--tls-key={key}", "--threads=1")
+    context = context_of(authority)
+
+    def leave_often(count):
+        for i in range(count):
+            with contextlib.suppress(OSError):
+                raw = Raw(server.port, tls=context)
+                raw.get("/big?size=200000").get("/big?size=200000").get("/big?size=200000")
+                if i % 2:
+                    raw.socket.recv(10)
+                if i % 3:
+                    raw.close()
+                else:
+                    raw.reset()
+
+    threads = [threading.Thread(target=leave_often, args=(80,)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with Raw(server.port, tls=context) as raw:
+        raw.expect_open()
 
 
 def test_tickets_resume_sessions(server, authority):
