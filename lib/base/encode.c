@@ -94,6 +94,19 @@ static const uint8_t BASE64_DIGITS[256] = {
     ['y'] = 51, ['z'] = 52,
 };
 
+static bool decode_four(const char *text, uint8_t *to)
+{
+    uint32_t a = BASE64_DIGITS[(uint8_t)text[0]], b = BASE64_DIGITS[(uint8_t)text[1]];
+    uint32_t c = BASE64_DIGITS[(uint8_t)text[2]], d = BASE64_DIGITS[(uint8_t)text[3]];
+    if (!a || !b || !c || !d)
+        return false;
+    uint32_t bits = (a - 1) << 18 | (b - 1) << 12 | (c - 1) << 6 | (d - 1);
+    to[0] = (uint8_t)(bits >> 16);
+    to[1] = (uint8_t)(bits >> 8);
+    to[2] = (uint8_t)bits;
+    return true;
+}
+
 bool decode_base64(struct buf *out, struct str text, bool strict)
 {
     size_t padding = 0;
@@ -107,9 +120,13 @@ bool decode_base64(struct buf *out, struct str text, bool strict)
     uint8_t *to = (uint8_t *)buf_reserve(out, size);
     uint32_t bits = 0;
     int count = 0;
+    size_t i = 0;
     if (!to)
         return false;
-    for (size_t i = 0; i < text.len; i++) {
+    for (; i + 4 <= text.len; i += 4, to += 3)
+        if (!decode_four(text.ptr + i, to))
+            return false;
+    for (; i < text.len; i++) {
         uint8_t digit = BASE64_DIGITS[(uint8_t)text.ptr[i]];
         if (!digit)
             return false;
