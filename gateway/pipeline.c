@@ -149,7 +149,7 @@ static void on_finished(void *context, struct http_exchange *exchange, int statu
         line.reason = str_of(request->reason);
         line.client = request->caller.address;
         line.duration_us = now_us() - request->started_us;
-        line.dropped = request->dropped;
+        line.dropped = http_exchange_dropped(exchange);
     }
     if (status < 400 || (request && request->code != CODE_OK))
         line.code = str_of(code_name(request ? request->code : CODE_OK));

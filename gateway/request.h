@@ -71,7 +71,6 @@ struct request {
     enum code code; /* for the log */
     char reason[ERROR_REASON_BYTES];
     char hidden[160]; /* what an upstream said that the caller does not see */
-    bool dropped;     /* a stream whose reader was too slow */
 
     pthread_mutex_t lock; /* orders `gone` against the end of the call */
     atomic_bool gone;

@@ -70,7 +70,6 @@ static void add(struct stream *stream, struct str bytes)
         begin(stream);
     stream->wrote_ms = clock_mono_ms(clock_real());
     stream->broken = !http_stream_write(stream->request->exchange, bytes);
-    stream->request->dropped |= stream->broken && !atomic_load(&stream->request->gone);
 }
 
 /* --- the ticker --- */

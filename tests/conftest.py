@@ -58,7 +58,7 @@ def gen():
 
 @pytest.fixture(scope="session")
 def wait_until():
-    """wait_until(condition, timeout_s=20, what=None): polls, never sleeps blindly."""
+    """wait_until(condition, timeout_s=60, what=None): polls, never sleeps blindly."""
     return support_programs.wait_until
 
 

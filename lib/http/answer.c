@@ -282,3 +282,11 @@ void http_stream_end(struct http_exchange *exchange)
     if (tell)
         http_inbox_push(exchange, true);
 }
+
+bool http_exchange_dropped(struct http_exchange *exchange)
+{
+    pthread_mutex_lock(&exchange->lock);
+    bool dropped = exchange->dropped;
+    pthread_mutex_unlock(&exchange->lock);
+    return dropped;
+}

@@ -136,3 +136,6 @@ bool http_stream_write(struct http_exchange *exchange, struct str bytes);
 
 /* The end of the answer; the exchange is no longer the caller's. */
 void http_stream_end(struct http_exchange *exchange);
+
+/* True if an answer was given up because its reader was too slow. For `finished`. */
+bool http_exchange_dropped(struct http_exchange *exchange);

@@ -55,11 +55,11 @@ class Client:
         self.channel = trust.channel(program.address)
         self.stub = analytics_pb2_grpc.AnalyticsServiceStub(self.channel)
 
-    def record(self, *batches, timeout=10):
+    def record(self, *batches, timeout=60):
         return self.stub.RecordEvents(api.RecordEventsRequest(batches=batches), timeout=timeout)
 
     def status(self, **fields):
-        return self.stub.GetPipelineStatus(api.GetPipelineStatusRequest(**fields), timeout=10)
+        return self.stub.GetPipelineStatus(api.GetPipelineStatusRequest(**fields), timeout=60)
 
     def settled(self):
         """Nothing waits, nothing is open."""

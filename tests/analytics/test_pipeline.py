@@ -116,7 +116,7 @@ def test_repeating_a_batch_is_harmless(analytics):
     status = wait_until(lambda: (s := a.client.status()).duplicate_batches >= 2 and s, 10, "told")
     assert status.archived_events == 2
     assert len(archived(a.directory, "events")) == 2
-    top = a.client.stub.TopSearches(api.TopSearchesRequest(), timeout=10)
+    top = a.client.stub.TopSearches(api.TopSearchesRequest(), timeout=60)
     assert [(s.query, s.count) for s in top.searches] == [("anna", 1)]
 
 
@@ -167,7 +167,7 @@ def test_counts_by_minute_hour_and_day(analytics):
     def series(granularity, start, end, kinds=()):
         return a.client.stub.QueryTimeSeries(api.QueryTimeSeriesRequest(
             start_time=stamp(start), end_time=stamp(end), granularity=granularity, kinds=kinds),
-            timeout=10).points
+            timeout=60).points
     points = series(api.GRANULARITY_MINUTE, hour, hour + HOUR)
     assert [p.time.seconds for p in points] == [hour + 60 * m for m in range(60)]
     assert [(p.events, p.failures) for p in points[:3]] == [(3, 1), (1, 0), (0, 0)]
@@ -177,12 +177,12 @@ def test_counts_by_minute_hour_and_day(analytics):
     assert sum(p.events for p in series(api.GRANULARITY_DAY, hour, hour + 1)) == 5
     assert [p.events for p in series(api.GRANULARITY_MINUTE, hour, hour + 120, [4])] == [1, 1]
     summary = a.client.stub.GetSummary(api.GetSummaryRequest(
-        start_time=stamp(hour + 30), end_time=stamp(hour + HOUR)), timeout=10)
+        start_time=stamp(hour + 30), end_time=stamp(hour + HOUR)), timeout=60)
     assert summary.start_time.seconds == hour
     assert (summary.events, summary.failures, summary.searches_without_result) == (5, 1, 1)
     assert [(k.kind, k.count) for k in summary.kinds] == [(1, 2), (4, 2), (6, 1)]
     wide = a.client.stub.GetSummary(api.GetSummaryRequest(
-        start_time=stamp(hour - 40 * 86400 - 77), end_time=stamp(hour + 86400 + 61)), timeout=10)
+        start_time=stamp(hour - 40 * 86400 - 77), end_time=stamp(hour + 86400 + 61)), timeout=60)
     assert wide.events == 5
 
 
@@ -213,25 +213,25 @@ SPANS = [
                          ids=[f"{m}-{c.name}-{i}" for i, (m, _, c) in enumerate(SPANS)])
 def test_spans_that_cannot_be(quiet, method, request_, code):
     with pytest.raises(grpc.RpcError) as caught:
-        getattr(quiet.stub, method)(request_, timeout=10)
+        getattr(quiet.stub, method)(request_, timeout=60)
     assert caught.value.code() == code
 
 
 def test_answers_hold_times_that_can_be_written(quiet):
     """What RFC 3339 has no year for, JSON cannot carry."""
     whole = quiet.stub.GetSummary(api.GetSummaryRequest(
-        start_time=FIRST_SECOND, end_time=LAST_SECOND), timeout=10)
+        start_time=FIRST_SECOND, end_time=LAST_SECOND), timeout=60)
     assert (whole.start_time, whole.end_time) == (FIRST_SECOND, LAST_SECOND)
     soon = timestamp_pb2.Timestamp(seconds=FIRST_SECOND.seconds + 60)
-    points = quiet.stub.QueryTimeSeries(api.QueryTimeSeriesRequest(end_time=soon), timeout=10).points
+    points = quiet.stub.QueryTimeSeries(api.QueryTimeSeriesRequest(end_time=soon), timeout=60).points
     assert [point.time for point in points] == [FIRST_SECOND]
 
 
 def test_1500_points_are_answered(quiet):
     points = quiet.stub.QueryTimeSeries(api.QueryTimeSeriesRequest(
-        start_time=stamp(0), end_time=stamp(1500 * 60)), timeout=10).points
+        start_time=stamp(0), end_time=stamp(1500 * 60)), timeout=60).points
     assert len(points) == 1500
-    assert len(quiet.stub.QueryTimeSeries(api.QueryTimeSeriesRequest(), timeout=10).points) == 60
+    assert len(quiet.stub.QueryTimeSeries(api.QueryTimeSeriesRequest(), timeout=60).points) == 60
 
 
 def test_top_searches(analytics):
@@ -244,13 +244,13 @@ def test_top_searches(analytics):
     failed = [search(hour + 1100, "failed", status=14)]
     a.client.record(batch(events + steps + failed, hour))
     settle(a)
-    top = a.client.stub.TopSearches(api.TopSearchesRequest(limit=3), timeout=10)
+    top = a.client.stub.TopSearches(api.TopSearchesRequest(limit=3), timeout=60)
     assert [(s.query, s.count, s.max_error) for s in top.searches] == [
         ("anna", 5, 0), ("anna b", 3, 0), ("émile", 2, 0)]
     assert (top.max_error, top.total) == (1, 12)
-    nothing = a.client.stub.TopSearches(api.TopSearchesRequest(without_result=True), timeout=10)
+    nothing = a.client.stub.TopSearches(api.TopSearchesRequest(without_result=True), timeout=60)
     assert [(s.query, s.count) for s in nothing.searches] == [("anna", 5), ("zzz", 1)]
-    everything = a.client.stub.TopSearches(api.TopSearchesRequest(), timeout=10)
+    everything = a.client.stub.TopSearches(api.TopSearchesRequest(), timeout=60)
     assert {s.query for s in everything.searches} >= {"jose"}
     assert not {s.query for s in everything.searches} & {"j", "jo", "jos", "failed"}
     assert everything.max_error == 0
@@ -261,11 +261,11 @@ def test_texts_of_few_callers_are_not_published(analytics):
     hour = hour_of(time.time())
     events = [search(hour + 10 * i, "shared", actor=f"a{i % 3}") for i in range(6)]
     events += [search(hour + 100 + 10 * i, "secret", actor="a1") for i in range(9)]
-    stream = a.client.stub.TailEvents(api.TailEventsRequest(), timeout=20)
+    stream = a.client.stub.TailEvents(api.TailEventsRequest(), timeout=60)
     wait_until(lambda: listening(a, stream), 10, "the tail is live")
     a.client.record(batch(events, hour))
     settle(a)
-    top = a.client.stub.TopSearches(api.TopSearchesRequest(), timeout=10)
+    top = a.client.stub.TopSearches(api.TopSearchesRequest(), timeout=60)
     assert [(s.query, s.count) for s in top.searches] == [("shared", 6)]
     assert top.max_error == 9 and top.total == 15
     seen = [next(stream) for _ in range(3)]
@@ -290,7 +290,7 @@ def listening(a, stream):
     return stream.marks
 
 
-def take(stream, ids, timeout_s=20):
+def take(stream, ids, timeout_s=60):
     """Messages until all these events came; marks are left out."""
     got, missed = [], 0
     deadline = time.monotonic() + timeout_s
@@ -328,7 +328,7 @@ def test_a_kind_that_does_not_exist_is_refused(analytics, number):
     kinds = [ev.EVENT_KIND_USER_READ, number]
     for ask in (lambda: next(a.client.stub.TailEvents(api.TailEventsRequest(kinds=kinds), timeout=5)),
                 lambda: a.client.stub.QueryTimeSeries(api.QueryTimeSeriesRequest(kinds=kinds),
-                                                      timeout=10)):
+                                                      timeout=60)):
         with pytest.raises(grpc.RpcError) as error:
             ask()
         assert error.value.code() == grpc.StatusCode.INVALID_ARGUMENT

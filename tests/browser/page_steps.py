@@ -5,7 +5,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-WAIT_S = 20
+WAIT_S = 60
 ADMINISTRATOR = ("grace@example.org", "grace-demo")
 
 

@@ -114,7 +114,7 @@ def test_a_client_sees_its_own_use_and_its_end(limited, wait_until, options, add
     """The gateway's leases and the service's books are about the same quota."""
     secret = key_of(limited, *options)
     headers = {"X-API-Key": secret, "X-Forwarded-For": address}
-    with httpx.Client(base_url=limited.url, headers=headers, timeout=20) as http:
+    with httpx.Client(base_url=limited.url, headers=headers, timeout=60) as http:
         wait_until(lambda: http.get("/v1/usage").status_code == 200, 10, "the gateway knows the key")
         answers = [http.get("/v1/usage") for _ in range(20)]
         assert [a.status_code for a in answers] == [200] * 11 + [429] * 9

@@ -36,7 +36,7 @@ def tokens(provider):
 @pytest.fixture
 def clients(stack, tokens):
     """As Ada, and as Grace, who is an administrator."""
-    both = [httpx.Client(base_url=stack.url, timeout=20, headers={
+    both = [httpx.Client(base_url=stack.url, timeout=60, headers={
         "X-API-Key": stack.key, "Authorization": f"Bearer {token['access_token']}"}) for token in tokens]
     yield both
     for client in both:

@@ -118,14 +118,14 @@ def test_grpc_is_open_to_internal_clients(system):
     from omnidata.user.v1 import user_pb2, user_pb2_grpc
     stub = user_pb2_grpc.UserServiceStub(system.channel(system.user))
     made = stub.CreateUser(user_pb2.CreateUserRequest(user=user_pb2.User(
-        email="grpc@example.org", display_name="By gRPC")), timeout=20)
+        email="grpc@example.org", display_name="By gRPC")), timeout=60)
     over_rest = system.http.get(f"/v1/users/{made.id}").json()
     assert over_rest["displayName"] == "By gRPC" and over_rest["etag"] == made.etag
     with pytest.raises(grpc.RpcError) as caught:
-        stub.GetUser(user_pb2.GetUserRequest(id="01900000-0000-7000-8000-000000000000"), timeout=20)
+        stub.GetUser(user_pb2.GetUserRequest(id="01900000-0000-7000-8000-000000000000"), timeout=60)
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
     both = stub.BatchGetUsers(user_pb2.BatchGetUsersRequest(
-        ids=["01900000-0000-7000-8000-000000000000", made.id]), timeout=20).results
+        ids=["01900000-0000-7000-8000-000000000000", made.id]), timeout=60).results
     assert both[0].error.code == 5 and both[1].user.id == made.id
 
 
@@ -133,7 +133,7 @@ def test_health_and_readiness(system):
     from grpc.health.v1 import health_pb2, health_pb2_grpc
     for program in (system.user, system.analytics):
         health = health_pb2_grpc.HealthStub(system.channel(program))
-        assert health.Check(health_pb2.HealthCheckRequest(), timeout=20).status == 1
+        assert health.Check(health_pb2.HealthCheckRequest(), timeout=60).status == 1
     for path in ("/healthz", "/readyz"):
         assert system.http.get(path).status_code == 200
 
@@ -160,7 +160,7 @@ def test_trends_appear(system):
         assert answer.status_code == 200, answer.text
         return {s["query"]: int(s["count"]) for s in answer.json().get("searches", [])}
 
-    wait_until(lambda: top().get("trendy thing", 0) >= 3, 30, "the search is among the top ones")
+    wait_until(lambda: top().get("trendy thing", 0) >= 3, 60, "the search is among the top ones")
     assert top(withoutResult="true").get("trendy thing", 0) >= 3
     summary = system.http.get("/v1/analytics/summary").json()
     assert int(summary["searchesWithoutResult"]) >= 3
@@ -229,7 +229,7 @@ def test_repeated_creation_is_one_creation(stack):
     assert other.status_code in (400, 422) and reason(other) == "IDEMPOTENCY_KEY_REUSED", other.text
     stack.user.stop()
     stack.start_user()
-    again = wait_until(lambda: answer_or_none(stack, body), 20, "the user service is reached again")
+    again = wait_until(lambda: answer_or_none(stack, body), 60, "the user service is reached again")
     assert again.json()["id"] == answers[0].json()["id"]
 
 

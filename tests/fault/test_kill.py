@@ -35,7 +35,7 @@ class Load:
     def _work(self, number):
         chance = random.Random(SEED + number)
         mine = []
-        with httpx.Client(base_url=self._url, timeout=10, headers=self._headers) as http:
+        with httpx.Client(base_url=self._url, timeout=60, headers=self._headers) as http:
             for i in range(1 << 30):
                 if self._stop.is_set():
                     return
@@ -101,7 +101,7 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_archived_twice(new_stack, v
             getattr(stack, victim).kill9()
             time.sleep(chance.uniform(0, 0.5))
             getattr(stack, f"start_{victim}")()
-        wait_until(lambda: ready(stack), 30, "the gateway reaches its services again")
+        wait_until(lambda: ready(stack), 60, "the gateway reaches its services again")
         time.sleep(0.3)
     finally:
         load.stop()

@@ -33,7 +33,7 @@ class Shop:
         made = self.access.CreateApiKey(access_pb2.CreateApiKeyRequest(
             api_key=access_pb2.ApiKey(display_name="shop", plan_id="p")))
         self.key_id, self.headers = made.api_key.id, {"X-API-Key": made.secret}
-        self.http = httpx.Client(timeout=20)
+        self.http = httpx.Client(timeout=60)
         self.gateways = [None] * 3
         self.ports = [0] * 3
         for number in range(3):
@@ -101,7 +101,7 @@ class Load:
 
     def _work(self, number):
         chance = random.Random(SEED + number)
-        with httpx.Client(timeout=20) as http:
+        with httpx.Client(timeout=60) as http:
             while not self._stop.is_set():
                 status = self._shop.ask(chance.randrange(3), http)
                 with self._lock:

@@ -77,13 +77,13 @@ def site(tmp_path_factory):
 def gateway(module_start, shared_upstream, site):
     return module_start("omni-gateway", *settings(
         shared_upstream, frontend_dir=site, cors_origins="https://app.example,http://localhost:5173",
-        deadline="2s", heartbeat="300ms", max_body_bytes="64KiB", max_header_bytes="8KiB",
+        deadline="60s", heartbeat="300ms", max_body_bytes="64KiB", max_header_bytes="8KiB",
         max_target_bytes="4KiB"))
 
 
 @pytest.fixture(scope="module")
 def http(gateway):
-    with httpx.Client(base_url=f"http://{gateway.address}", timeout=20) as client:
+    with httpx.Client(base_url=f"http://{gateway.address}", timeout=60) as client:
         yield client
 
 

@@ -86,7 +86,7 @@ class Access(access_pb2_grpc.AccessServiceServicer, health_pb2_grpc.HealthServic
                 self.watchers -= 1
 
     def LeaseQuota(self, request, context):
-        self.hold.wait(20)
+        self.hold.wait(60)
         with self.changed:
             self.asked.append(request)
             if self.lease_error:

@@ -1,9 +1,12 @@
 """Every failure, from whichever stage, in one shape; and what an upstream's failures become."""
 import socket
+import threading
 
 import grpc
+import httpx
 import pytest
 from google.protobuf import duration_pb2
+from conftest import settings
 from google.rpc import error_details_pb2
 from upstream import error_info, fail
 
@@ -187,7 +190,7 @@ def test_too_large(http, upstream):
     (b"POST /v1/users HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
 ])
 def test_what_the_engine_refuses(gateway, raw, status):
-    with socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as sock:
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=60) as sock:
         sock.sendall(raw)
         answer = b""
         while chunk := sock.recv(65536):
@@ -210,8 +213,6 @@ def test_problem_json(http, upstream):
 
 
 def test_aws_shape(start, upstream):
-    import httpx
-    from conftest import settings
     gateway = start("omni-gateway", *settings(upstream, error_shape="aws"))
     answer = httpx.get(f"http://{gateway.address}/nope")
     assert answer.json() == {"message": "There is nothing at this path."}
@@ -229,8 +230,15 @@ def test_an_upstream_that_lies(http, upstream):
     assert_shape(http.get("/v1/users/x"), 500, "INTERNAL", "UPSTREAM_FAILED")
 
 
-def test_deadline(http, upstream):
-    import time
-    upstream.on["GetUser"] = lambda request, context: time.sleep(3) or fail(
-        context, grpc.StatusCode.OK, "late")
-    assert_shape(http.get("/v1/users/x"), 504, "DEADLINE_EXCEEDED", "UPSTREAM_TIMEOUT")
+def test_deadline(start, upstream):
+    gateway = start("omni-gateway", *settings(upstream, deadline="300ms"))
+
+    def late(request, context):
+        release.wait(60)
+        fail(context, grpc.StatusCode.OK, "late")
+
+    release = threading.Event()
+    upstream.on["GetUser"] = late
+    answer = httpx.get(f"http://{gateway.address}/v1/users/x", timeout=60)
+    release.set()
+    assert_shape(answer, 504, "DEADLINE_EXCEEDED", "UPSTREAM_TIMEOUT")

@@ -65,7 +65,7 @@ class Edge:
             f"omnidata.{name}.v1={self._upstream.target}" for name in ("user", "analytics"))
         self.gateway = self._start("omni-gateway", *settings(
             self._upstream, upstreams=mapping, **self.more))
-        self.http = httpx.Client(base_url=f"http://{self.gateway.address}", timeout=20)
+        self.http = httpx.Client(base_url=f"http://{self.gateway.address}", timeout=60)
         self._clients.append(self.http)
         return self.await_keys() if wait else self
 
@@ -402,7 +402,7 @@ def test_the_first_request_waits_for_its_lease(edge, wait_until):
     here.access.hold.clear()
     answers = []
     threads = [threading.Thread(target=lambda: answers.append(httpx.get(
-        f"http://{here.gateway.address}/v1/users/u1", headers=with_key("s"), timeout=20)))
+        f"http://{here.gateway.address}/v1/users/u1", headers=with_key("s"), timeout=60)))
         for _ in range(8)]
     for thread in threads:
         thread.start()
@@ -419,7 +419,7 @@ def test_the_wait_over_http2(edge, authority, wait_until):
     here = edge(plans=[plan("daily", quota=1000)], keys=[key("k", "daily", "s")], wait=False,
                 tls_cert=authority.folder / "localhost.pem",
                 tls_key=authority.folder / "localhost.key")
-    with httpx.Client(http2=True, verify=str(authority.ca), timeout=20,
+    with httpx.Client(http2=True, verify=str(authority.ca), timeout=60,
                       base_url=f"https://localhost:{here.gateway.port}") as http:
         wait_until(lambda: http.get("/readyz").json()["keys"]["version"])
         for _ in range(3):

@@ -143,7 +143,7 @@ def test_probes_need_nothing(http, module_issuer):
 def start_gateway(start, upstream, issuers, **more):
     program = start("omni-gateway", *settings(upstream, issuers=issuers, **{
         "issuer_keys_refetch": "1s", "access": "open", **more}))
-    return program, httpx.Client(base_url=f"http://{program.address}", timeout=20)
+    return program, httpx.Client(base_url=f"http://{program.address}", timeout=60)
 
 
 def status_of(client, headers):
@@ -344,7 +344,7 @@ def test_settings_that_are_refused(value, words):
 def test_a_policy_without_issuers(start, upstream, issuer, keyless):
     program = start("omni-gateway", *settings(upstream, **policy(upstream, keyless)))
     assert program.events("no_issuers")
-    with httpx.Client(base_url=f"http://{program.address}", timeout=20) as client:
+    with httpx.Client(base_url=f"http://{program.address}", timeout=60) as client:
         assert create(client).status_code == 401
         answer = create(client, headers=issuer.bearer())
         assert answer.status_code == 401 and reason_of(answer) == "TOKEN_ISSUER"
@@ -352,7 +352,7 @@ def test_a_policy_without_issuers(start, upstream, issuer, keyless):
 
 def test_an_open_gateway_without_issuers_looks_at_no_token(start, upstream):
     program = start("omni-gateway", *settings(upstream, access="open"))
-    with httpx.Client(base_url=f"http://{program.address}", timeout=20) as client:
+    with httpx.Client(base_url=f"http://{program.address}", timeout=60) as client:
         assert create(client, headers={"Authorization": "Bearer x"}).status_code == 201
 
 

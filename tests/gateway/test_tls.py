@@ -16,7 +16,7 @@ def secure(module_start, shared_upstream, site, authority):
 
 @pytest.fixture(scope="module", params=[False, True], ids=["http1", "http2"])
 def client(request, secure, authority):
-    with httpx.Client(http2=request.param, verify=str(authority.ca), timeout=20,
+    with httpx.Client(http2=request.param, verify=str(authority.ca), timeout=60,
                       base_url=f"https://localhost:{secure.port}") as made:
         made.version = "HTTP/2" if request.param else "HTTP/1.1"
         yield made

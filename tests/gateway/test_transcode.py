@@ -42,7 +42,7 @@ def peer(out):
 
     yield ask
     process.stdin.close()
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0
 
 
 def floats(width):

@@ -9,7 +9,7 @@ import h2.errors
 import h2.events
 import h2.settings
 
-TIMEOUT_S = 20
+TIMEOUT_S = 60
 DATA, HEADERS, RST_STREAM, SETTINGS, PING, CONTINUATION = 0, 1, 3, 4, 6, 9
 
 

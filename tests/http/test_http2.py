@@ -390,7 +390,7 @@ def test_drain_lets_streams_finish(start, wait_until):
         wait_until(lambda: stats(server.port)["in_flight"] == 2)
         server.process.send_signal(signal.SIGTERM)
         idle.expect_goaway(CODES.NO_ERROR)
-        assert curl.communicate(timeout=20)[0].endswith("200")
+        assert curl.communicate(timeout=60)[0].endswith("200")
     assert server.wait_exit() == 0
 
 

@@ -303,7 +303,7 @@ def test_reads_stop_while_too_many_answers_are_owed(raw, port):
     with pytest.raises(socket.timeout):
         while sent < 200_000_000:
             sent += raw.socket.send(b"GET /hello HTTP/1.1\r\nHost: a\r\n\r\n" * 1000)
-    raw.socket.settimeout(20)
+    raw.socket.settimeout(60)
     assert stats(port)["in_flight"] <= 18  # 16, this question, and one before it at most
     assert raw.response().body == b"ms=1500&first"
     assert raw.response().body == b"hello, world\n"

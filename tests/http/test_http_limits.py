@@ -125,7 +125,7 @@ def drip(raw, data, every_s=0.05):
 def test_headers_that_drip(hasty):
     with Raw(hasty) as raw:
         assert drip(raw, "GET /hello HTTP/1.1\r\nHost: a\r\nX: " + "a" * 1000)
-        raw.socket.settimeout(20)
+        raw.socket.settimeout(60)
         refused(raw, 408)
 
 
@@ -141,7 +141,7 @@ def test_bodies_that_drip(hasty, framing, body):
     with Raw(hasty) as raw:
         raw.send(f"POST /echo HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n")
         assert drip(raw, body)
-        raw.socket.settimeout(20)
+        raw.socket.settimeout(60)
         refused(raw, 408)
 
 

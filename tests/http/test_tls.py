@@ -200,7 +200,7 @@ def test_wrong_files_are_named(authority, out, cert, key, text):
     authority.issue("localhost")
     done = subprocess.run([out / "tests/programs/http_peer", f"--tls-cert={authority.folder / cert}",
                            f"--tls-key={authority.folder / key if key else ''}"],
-                          capture_output=True, text=True, timeout=20)
+                          capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
     assert text in done.stderr
 

@@ -54,7 +54,7 @@ def moto(tmp_path_factory):
     wait_until(answers, 60, "moto answers")
     yield port
     process.kill()  # it takes its time to end by itself, and keeps nothing
-    process.wait(20)
+    process.wait(60)
 
 
 @pytest.fixture(scope="session")
@@ -75,7 +75,7 @@ class Sqs:
     """A look at the queues, past the proxy and the programs."""
 
     def __init__(self, port):
-        self._http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20)
+        self._http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60)
 
     def call(self, operation, **body):
         answer = self._http.post("/", json=body, headers={

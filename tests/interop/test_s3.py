@@ -19,7 +19,7 @@ class Bucket:
         # moto believes everybody, but wants to hear a name.
         signed = "AWS4-HMAC-SHA256 Credential=test/20260101/eu-central-1/s3/aws4_request, " \
                  "SignedHeaders=host, Signature=0"
-        self.http = httpx.Client(base_url=f"http://127.0.0.1:{moto}/{name}", timeout=20,
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{moto}/{name}", timeout=60,
                                  headers={"Authorization": signed})
 
     def keys(self):
@@ -117,7 +117,7 @@ def test_killed_when_an_answer_is_lost(on_aws, proxy, operation):
     ids = create_users(stack, 6)
     fault = proxy.inject("lose_reply", operation=operation, count=1)
     ids += create_users(stack, 6, "k")
-    wait_until(lambda: fault.left == 0, 30, "an answer is lost")
+    wait_until(lambda: fault.left == 0, 60, "an answer is lost")
     stack.analytics.kill9()
     stack.start_analytics()
     assert_all_archived_once(stack, ids)
@@ -142,7 +142,7 @@ def test_the_tables_of_athena_read_what_is_archived(on_aws, tmp_path):
     ids = create_users(stack, 5)
     stack.http.get("/v1/users:search", params={"query": "josé"})
     assert_all_archived_once(stack, ids)
-    wait_until(lambda: rows_of(stack, "searches"), 30, "the search is archived", every_s=0.5)
+    wait_until(lambda: rows_of(stack, "searches"), 60, "the search is archived", every_s=0.5)
     tables = athena.tables((ROOT / "docs" / "athena.sql").read_text())
     assert set(tables) == {"events", "searches", "errors"}
     for kind in ("events", "searches"):

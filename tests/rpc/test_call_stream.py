@@ -13,7 +13,7 @@ from omnidata.rpc.v1 import call_stream_pb2_grpc
 from omnidata.user.v1 import user_pb2, user_pb2_grpc
 from support import programs
 
-DEADLINE_S = 20
+DEADLINE_S = 60
 GET = "/omnidata.user.v1.UserService/GetUser"
 
 

@@ -10,7 +10,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc.health.v1 import health_pb2, health_pb2_grpc
 from omnidata.user.v1 import user_pb2, user_pb2_grpc
 
-DEADLINE_S = 20
+DEADLINE_S = 60
 GET = "/omnidata.user.v1.UserService/GetUser"
 
 

@@ -8,7 +8,7 @@ from grpc.reflection.v1alpha import reflection_pb2 as alpha_pb2
 from grpc.reflection.v1alpha import reflection_pb2_grpc as alpha_pb2_grpc
 from omnidata.user.v1 import user_pb2, user_pb2_grpc
 
-DEADLINE_S = 20
+DEADLINE_S = 60
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 SERVICE_UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN

@@ -24,7 +24,7 @@ def gateway_of(new_stack, setting):
 
 
 def status_of(stack, token):
-    return httpx.get(f"{stack.url}/v1/users", timeout=20, headers={
+    return httpx.get(f"{stack.url}/v1/users", timeout=60, headers={
         "X-API-Key": stack.key, "Authorization": f"Bearer {token}"}).status_code
 
 

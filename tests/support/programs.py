@@ -13,8 +13,8 @@ from pathlib import Path
 from support import trust
 
 ROOT = Path(__file__).resolve().parents[2]
-START_S = 30
-STOP_S = 30
+START_S = 60
+STOP_S = 60
 SANITIZER = re.compile(r"(ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:).*")
 SANITIZER_OPTIONS = {
     "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:detect_stack_use_after_return=1",
@@ -46,7 +46,7 @@ def find_program(name):
     raise AssertionError(f"program {name} is not built: none of {', '.join(map(str, candidates))}")
 
 
-def wait_until(condition, timeout_s=20, what=None, every_s=0.02):
+def wait_until(condition, timeout_s=60, what=None, every_s=0.02):
     """Polls until condition() is truthy and returns that; AssertionError at the deadline."""
     deadline = time.monotonic() + timeout_s
     while True:

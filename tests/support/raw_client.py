@@ -2,7 +2,7 @@
 import socket
 import struct
 
-TIMEOUT_S = 20
+TIMEOUT_S = 60
 
 
 class Closed(Exception):

@@ -55,7 +55,7 @@ class Browser:
     def __init__(self, issuer, page="http://localhost:8080"):
         self.issuer = issuer
         self.page = page
-        self.http = httpx.Client(timeout=20)
+        self.http = httpx.Client(timeout=60)
         self.discovered = self.http.get(issuer + "/.well-known/openid-configuration").json()
 
     def close(self):

@@ -81,9 +81,9 @@ class Stack:
     def make_key(self, plan=PLAN, **fields):
         """The secret of a new API key, made as an operator makes it."""
         access = access_pb2_grpc.AccessServiceStub(self.channel(self.user))
-        access.PutPlan(access_pb2.PutPlanRequest(plan=plan), timeout=20)
+        access.PutPlan(access_pb2.PutPlanRequest(plan=plan), timeout=60)
         return access.CreateApiKey(access_pb2.CreateApiKeyRequest(api_key=access_pb2.ApiKey(
-            display_name="tests", plan_id=plan.id, **fields)), timeout=20).secret
+            display_name="tests", plan_id=plan.id, **fields)), timeout=60).secret
 
     def signed_in(self, subject="tests", scope="users.write admin"):
         """The headers of somebody who has signed in for a day."""
@@ -107,7 +107,7 @@ class Stack:
     @property
     def http(self):
         if not self._http:
-            self._http = httpx.Client(base_url=self.url, timeout=20, headers=self.headers)
+            self._http = httpx.Client(base_url=self.url, timeout=60, headers=self.headers)
             self._clients.append(self._http)
         return self._http
 

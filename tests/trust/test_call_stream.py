@@ -39,12 +39,12 @@ def exchange(address, peer, calls):
 
     def requests():
         yield call_stream_pb2.CallBatch(calls=calls)
-        done.wait(20)
+        done.wait(60)
 
     channel = trust.channel(address, peer) if peer else grpc.insecure_channel(address)
     with channel:
         outcomes = {}
-        for batch in call_stream_pb2_grpc.CallStreamServiceStub(channel).Exchange(requests(), timeout=20):
+        for batch in call_stream_pb2_grpc.CallStreamServiceStub(channel).Exchange(requests(), timeout=60):
             outcomes.update({a.id: (a.status, reason(a)) for a in batch.answers})
             if len(outcomes) == len(calls):
                 done.set()

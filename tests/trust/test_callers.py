@@ -128,7 +128,7 @@ def test_refused_before_the_message_is_read(user):
 def test_a_stream_is_refused_too(analytics):
     with grpc.insecure_channel(analytics.address) as channel:
         stub = analytics_pb2_grpc.AnalyticsServiceStub(channel)
-        tail = stub.TailEvents(analytics_pb2.TailEventsRequest(), timeout=10)
+        tail = stub.TailEvents(analytics_pb2.TailEventsRequest(), timeout=60)
         with pytest.raises(grpc.RpcError) as caught:
             next(tail)
         assert caught.value.code() == grpc.StatusCode.UNAUTHENTICATED
@@ -138,10 +138,10 @@ def test_health_and_reflection_are_everybodys(user, analytics):
     for program in (user, analytics):
         with grpc.insecure_channel(program.address) as channel:
             answer = health_pb2_grpc.HealthStub(channel).Check(
-                health_pb2.HealthCheckRequest(), timeout=10)
+                health_pb2.HealthCheckRequest(), timeout=60)
             assert answer.status == health_pb2.HealthCheckResponse.SERVING
             listed = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(
-                iter([reflection_pb2.ServerReflectionRequest(list_services="")]), timeout=10)
+                iter([reflection_pb2.ServerReflectionRequest(list_services="")]), timeout=60)
             assert next(listed).list_services_response.service
 
 

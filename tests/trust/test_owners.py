@@ -27,7 +27,7 @@ def create(stub, email, **fields):
     request_id = fields.pop("request_id", "")
     return stub.CreateUser(user_pb2.CreateUserRequest(
         user=user_pb2.User(email=email, display_name="Somebody", **fields), request_id=request_id),
-        timeout=20)
+        timeout=60)
 
 
 def update(user_id, etag="", **kwargs):
@@ -48,7 +48,7 @@ def test_the_owner_is_the_caller_whatever_he_says(as_caller):
     request = update(made.id)
     request.user.owner.subject = "eve"
     request.update_mask.paths.extend(["owner", "owner.subject", "given_name"])
-    changed = as_caller(**ADA).UpdateUser(request, timeout=20)
+    changed = as_caller(**ADA).UpdateUser(request, timeout=60)
     assert changed.given_name == "New" and changed.owner.subject == "ada"
     assert not create(as_caller(), "imported@x.example").HasField("owner")
 
@@ -78,12 +78,12 @@ def test_existence_is_not_revealed(as_caller):
     for request in (update(theirs), update(UNKNOWN_ID), update(theirs, etag="1-0"),
                     update(theirs, request_id="r"), update(UNKNOWN_ID, request_id="r")):
         with pytest.raises(grpc.RpcError) as caught:
-            as_caller(**EVE).UpdateUser(request, timeout=20)
+            as_caller(**EVE).UpdateUser(request, timeout=60)
         answers.add((caught.value.code(), caught.value.details(),
                      tuple(caught.value.trailing_metadata())))
     for request in (delete(theirs), delete(UNKNOWN_ID), delete(theirs, etag="1-0")):
         with pytest.raises(grpc.RpcError) as caught:
-            as_caller(**EVE).DeleteUser(request, timeout=20)
+            as_caller(**EVE).DeleteUser(request, timeout=60)
         answers.add((caught.value.code(), caught.value.details(),
                      tuple(caught.value.trailing_metadata())))
     assert len(answers) == 1
@@ -106,7 +106,7 @@ def test_writes_and_refusals_are_audited(as_caller, user, wait_until):
     made = create(as_caller(**ADA), "audited@x.example")
     outcome(as_caller(**EVE).DeleteUser, delete(made.id))
     outcome(as_caller(**{**EVE, "scopes": []}).DeleteUser, delete(made.id))
-    as_caller().DeleteUser(delete(made.id), timeout=20, metadata=[("x-request-id", "op-7")])
+    as_caller().DeleteUser(delete(made.id), timeout=60, metadata=[("x-request-id", "op-7")])
     outcome(as_caller(**ADA).GetUser, user_pb2.GetUserRequest(id=made.id))
 
     def lines():

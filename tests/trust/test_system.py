@@ -28,7 +28,7 @@ def system(new_stack, wait_until):
     assert made.returncode == 0, made.stderr
     stack.issuer, stack.key = issuer, made.stdout.strip()
     stack.key_id = re.search(r"[0-9a-f]{8}-[0-9a-f-]{27}", made.stderr).group(0)
-    client = httpx.Client(base_url=stack.url, timeout=20)
+    client = httpx.Client(base_url=stack.url, timeout=60)
     wait_until(lambda: client.get("/v1/users", headers={"X-API-Key": stack.key}).status_code == 200,
                what="the gateway knows the key")
     wait_until(lambda: stack.gateway.events("issuer_keys"), what="the issuer's keys")
@@ -160,7 +160,7 @@ def test_no_secret_is_in_a_log_or_in_the_data(system, tmp_path):
     with trust.channel(system.user.address, "user") as channel:
         call = channel.unary_unary("/omnidata.user.v1.UserService/CreateUser")
         with pytest.raises(Exception):
-            call(b"", timeout=10)
+            call(b"", timeout=60)
     reconcile(system)
     system.stop()
     secrets = {"API key": system.key, "new API key": secret, "rotated": rotated.json()["secret"],

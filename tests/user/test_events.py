@@ -92,7 +92,7 @@ def test_trace_id_is_the_calls(serve, analytics, wait_until):
     from omnidata.user.v1 import user_pb2 as pb
     _, users = serve(events=f"grpc://127.0.0.1:{analytics.port}")
     trace = "0af7651916cd43dd8448eb211c80319c"
-    users.stub.SearchUsers(pb.SearchUsersRequest(query="x"), timeout=10,
+    users.stub.SearchUsers(pb.SearchUsersRequest(query="x"), timeout=60,
                            metadata=[("traceparent", f"00-{trace}-b7ad6b7169203331-01")])
     wait_until(analytics.events)
     assert analytics.events()[0].trace_id == trace

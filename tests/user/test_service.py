@@ -55,7 +55,7 @@ def test_missing_user_message(users):
     for call, request in ((users.stub.CreateUser, pb.CreateUserRequest()),
                           (users.stub.UpdateUser, pb.UpdateUserRequest())):
         with pytest.raises(grpc.RpcError) as error:
-            call(request, timeout=10)
+            call(request, timeout=60)
         assert error.value.code() == grpc.StatusCode.INVALID_ARGUMENT
 
 
@@ -76,7 +76,7 @@ def test_invalid_utf8_is_refused(users):
                                      request_serializer=lambda b: b,
                                      response_deserializer=lambda b: b)
     with pytest.raises(grpc.RpcError) as error:
-        call(raw.replace(b"?", b"\xff"), timeout=10)
+        call(raw.replace(b"?", b"\xff"), timeout=60)
     assert error.value.code() == grpc.StatusCode.INVALID_ARGUMENT
 
 
@@ -225,9 +225,9 @@ def test_health_and_reflection(serve):
     _, users = serve()
     health = health_pb2_grpc.HealthStub(users.channel)
     for service in ("", "omnidata.user.v1.UserService", "omnidata.event.v1.EventSourceService"):
-        assert health.Check(health_pb2.HealthCheckRequest(service=service), timeout=10).status == 1
+        assert health.Check(health_pb2.HealthCheckRequest(service=service), timeout=60).status == 1
     reflection = reflection_pb2_grpc.ServerReflectionStub(users.channel)
     answer = next(reflection.ServerReflectionInfo(
-        iter([reflection_pb2.ServerReflectionRequest(list_services="")]), timeout=10))
+        iter([reflection_pb2.ServerReflectionRequest(list_services="")]), timeout=60))
     names = {service.name for service in answer.list_services_response.service}
     assert {"omnidata.user.v1.UserService", "omnidata.event.v1.EventSourceService"} <= names

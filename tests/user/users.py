@@ -6,7 +6,7 @@ from omnidata.user.v1 import user_pb2 as pb
 from omnidata.user.v1 import user_pb2_grpc
 from support import trust
 
-TIMEOUT_S = 20
+TIMEOUT_S = 60
 
 
 class Refused(Exception):

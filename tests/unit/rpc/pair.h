@@ -6,7 +6,7 @@
 
 enum {
     PAIR_MESSAGE_MAX = 4 << 20,
-    PAIR_DEADLINE_MS = 20000, /* how long a test waits for what must come */
+    PAIR_DEADLINE_MS = 60000, /* how long a test waits for what must come */
     PAIR_CALL_MS = 120000,    /* a call's deadline, where it is not to be what ends it */
 };
 
