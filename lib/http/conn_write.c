@@ -31,20 +31,6 @@ static void add(struct gather *gather, const char *ptr, size_t len, size_t *skip
     gather->total += len - skipped;
 }
 
-/* When all that was taken has been sent, takes what the answering thread has added since. */
-static void refill(struct http_exchange *exchange)
-{
-    if (exchange->sending_at < exchange->sending.len)
-        return;
-    buf_reset(&exchange->sending);
-    exchange->sending_at = 0;
-    pthread_mutex_lock(&exchange->lock);
-    struct buf taken = exchange->pending;
-    exchange->pending = exchange->sending;
-    exchange->sending = taken;
-    pthread_mutex_unlock(&exchange->lock);
-}
-
 static size_t out_left(const struct http_exchange *exchange)
 {
     return exchange->out_len + exchange->insert.len - exchange->out_sent;
@@ -66,7 +52,7 @@ static void add_exchange(struct gather *gather, struct http_exchange *exchange)
         add(gather, exchange->out, exchange->out_len, &skip);
     }
     if (exchange->streaming) {
-        refill(exchange);
+        http_exchange_refill(exchange);
         skip = exchange->sending_at;
         add(gather, exchange->sending.ptr, exchange->sending.len, &skip);
     }

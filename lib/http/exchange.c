@@ -122,6 +122,19 @@ bool http_exchange_admit(struct http_exchange *exchange)
     return false;
 }
 
+void http_exchange_refill(struct http_exchange *exchange)
+{
+    if (exchange->sending_at < exchange->sending.len)
+        return;
+    buf_reset(&exchange->sending);
+    exchange->sending_at = 0;
+    pthread_mutex_lock(&exchange->lock);
+    struct buf taken = exchange->pending;
+    exchange->pending = exchange->sending;
+    exchange->sending = taken;
+    pthread_mutex_unlock(&exchange->lock);
+}
+
 void http_exchange_cut(struct http_exchange *exchange)
 {
     exchange->conn = NULL;

@@ -81,6 +81,8 @@ struct http_exchange {
 struct http_exchange *http_exchange_new(struct http_loop *loop, struct http_conn *conn);
 /* Tells `finished`, and keeps or frees it. Only a complete one, or one nobody else has seen. */
 void http_exchange_finish(struct http_exchange *exchange, bool aborted);
+/* When all of `sending` has gone, takes what the answering thread has added since. */
+void http_exchange_refill(struct http_exchange *exchange);
 /* Its client is gone: it stays valid until it is answered. */
 void http_exchange_cut(struct http_exchange *exchange);
 /* Frees the memory; for one that comes back when its loop is over. */

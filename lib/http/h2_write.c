@@ -12,20 +12,6 @@ enum { OUT_BYTES = 64 * 1024, PSEUDO_FIELDS = 3 };
 
 /* --- bodies --- */
 
-/* When all that was taken has been framed, takes what the answering thread has added since. */
-static void refill(struct http_exchange *exchange)
-{
-    if (exchange->sending_at < exchange->sending.len)
-        return;
-    buf_reset(&exchange->sending);
-    exchange->sending_at = 0;
-    pthread_mutex_lock(&exchange->lock);
-    struct buf taken = exchange->pending;
-    exchange->pending = exchange->sending;
-    exchange->sending = taken;
-    pthread_mutex_unlock(&exchange->lock);
-}
-
 static size_t copy_some(const char *from, size_t len, size_t *at, uint8_t *to, size_t room)
 {
     size_t size = len - *at < room ? len - *at : room;
@@ -38,7 +24,7 @@ static size_t copy_some(const char *from, size_t len, size_t *at, uint8_t *to, s
 static ssize_t read_streamed(struct http_exchange *exchange, uint8_t *to, size_t room,
                              uint32_t *flags)
 {
-    refill(exchange);
+    http_exchange_refill(exchange);
     size_t size =
         copy_some(exchange->sending.ptr, exchange->sending.len, &exchange->sending_at, to, room);
     pthread_mutex_lock(&exchange->lock);
