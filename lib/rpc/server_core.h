@@ -1,8 +1,8 @@
 /*
  * The server's insides, shared by its rooms: server.c (start, drain), server_call.c (the life of a
  * call of the core), server_answer.c (how a unary call is answered, whatever brought it),
- * server_stream.c (threads and messages of streams), callstream_server.c (the elements of call
- * streams), health.c (Watch).
+ * server_stream.c (threads and messages of streams), callstream_core.h (call streams and their
+ * elements), health.c (Watch).
  *
  * A call goes through these hands:
  *
