@@ -197,9 +197,9 @@ static enum stage_result quota_result(struct request *request, const struct quot
         return unavailable(request, "QUOTA_UNAVAILABLE",
                            "The API key's quota cannot be looked up right now; try again.");
     limits[1].again_s = (outcome->retry_ms + 999) / 1000;
-    return refuse(request, &limits[1], "QUOTA_EXCEEDED",
-                  plan->period == KEY_PERIOD_MONTH ? "The API key's quota of this month is used up"
-                                                   : "The API key's quota of this day is used up");
+    const char *what = arena_printf(request->arena, "The API key's quota of this %s is used up",
+                                    plan->period == KEY_PERIOD_OTHER ? "period" : limits[1].name);
+    return refuse(request, &limits[1], "QUOTA_EXCEEDED", what);
 }
 
 enum stage_result stage_charge(struct request *request)

@@ -39,12 +39,14 @@ static int64_t time_us(const Google__Protobuf__Timestamp *time)
 
 static void add_plan(struct key_set *set, const Omnidata__Access__V1__Plan *plan)
 {
-    static const enum key_period periods[] = {KEY_PERIOD_NONE, KEY_PERIOD_DAY, KEY_PERIOD_MONTH};
+    static const enum key_period periods[] = {KEY_PERIOD_NONE, KEY_PERIOD_DAY, KEY_PERIOD_MONTH,
+                                              KEY_PERIOD_WEEK};
     struct key_plan *made = &set->plans[set->plan_count++];
     made->id = arena_str(&set->arena, str_of(plan->id));
     made->rate = throttle_limit_of(plan->rate, plan->burst);
-    if ((size_t)plan->quota_period < sizeof periods / sizeof *periods)
-        made->period = periods[plan->quota_period];
+    made->period = (size_t)plan->quota_period < sizeof periods / sizeof *periods
+                       ? periods[plan->quota_period]
+                       : KEY_PERIOD_OTHER;
     made->quota = made->period == KEY_PERIOD_NONE ? 0 : plan->quota;
 }
 

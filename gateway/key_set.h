@@ -10,7 +10,13 @@
 
 #include <stddef.h>
 
-enum key_period { KEY_PERIOD_NONE, KEY_PERIOD_DAY, KEY_PERIOD_MONTH };
+enum key_period {
+    KEY_PERIOD_NONE,
+    KEY_PERIOD_DAY,
+    KEY_PERIOD_MONTH,
+    KEY_PERIOD_WEEK,
+    KEY_PERIOD_OTHER, /* of a newer service: enforced all the same */
+};
 
 struct key_plan {
     struct str id;

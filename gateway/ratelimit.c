@@ -43,15 +43,22 @@ static int64_t month_s(int64_t reset_us)
 struct ratelimit ratelimit_of_quota(const struct key_plan *plan, uint64_t left, int64_t reset_us,
                                     int64_t now_us)
 {
-    bool month = plan->period == KEY_PERIOD_MONTH;
-    struct ratelimit limit = {.name = month ? "month" : "day",
+    static const struct {
+        const char *name;
+        int64_t window_s;
+    } periods[] = {
+        [KEY_PERIOD_NONE] = {"quota", 0},  [KEY_PERIOD_DAY] = {"day", DAY_S},
+        [KEY_PERIOD_MONTH] = {"month", 0}, [KEY_PERIOD_WEEK] = {"week", 7 * DAY_S},
+        [KEY_PERIOD_OTHER] = {"quota", 0},
+    };
+    struct ratelimit limit = {.name = periods[plan->period].name,
                               .limit = plan->quota,
                               .left = left < plan->quota ? left : plan->quota,
-                              .window_s = month ? 0 : DAY_S,
+                              .window_s = periods[plan->period].window_s,
                               .again_s = -1};
     if (reset_us <= 0)
         return limit;
-    if (month)
+    if (plan->period == KEY_PERIOD_MONTH)
         limit.window_s = month_s(reset_us);
     limit.again_s = reset_us > now_us ? (reset_us - now_us + 999999) / 1000000 : 0;
     return limit;

@@ -11,7 +11,7 @@
 
 /* How things are with one limit. */
 struct ratelimit {
-    const char *name; /* "rate", "address", "day", "month" */
+    const char *name; /* "rate", "address", "day", "week", "month", "quota" */
     uint64_t limit, left;
     int64_t window_s; /* 0: not known */
     int64_t again_s;  /* below 0: not known */

@@ -90,6 +90,8 @@ const char *access_period(Omnidata__Access__V1__QuotaPeriod period)
     switch (period) {
     case OMNIDATA__ACCESS__V1__QUOTA_PERIOD__QUOTA_PERIOD_DAY:
         return "day";
+    case OMNIDATA__ACCESS__V1__QUOTA_PERIOD__QUOTA_PERIOD_WEEK:
+        return "week";
     case OMNIDATA__ACCESS__V1__QUOTA_PERIOD__QUOTA_PERIOD_MONTH:
         return "month";
     default:

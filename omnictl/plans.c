@@ -12,7 +12,7 @@ struct settings {
 };
 
 static const struct access_verb VERBS[] = {
-    {"put", 1, "put PLAN --rate=N --burst=N [--quota=N --per=day|month]",
+    {"put", 1, "put PLAN --rate=N --burst=N [--quota=N --per=day|week|month]",
      " rate burst quota per json "},
     {"list", 0, "list", " json "},
 };
@@ -59,6 +59,8 @@ static bool read_plan(const struct command_call *call, Omnidata__Access__V1__Pla
     plan->burst = burst < UINT32_MAX ? (uint32_t)burst : UINT32_MAX; /* too much either way */
     if (strcmp(settings->per, "day") == 0)
         plan->quota_period = OMNIDATA__ACCESS__V1__QUOTA_PERIOD__QUOTA_PERIOD_DAY;
+    else if (strcmp(settings->per, "week") == 0)
+        plan->quota_period = OMNIDATA__ACCESS__V1__QUOTA_PERIOD__QUOTA_PERIOD_WEEK;
     else if (strcmp(settings->per, "month") == 0)
         plan->quota_period = OMNIDATA__ACCESS__V1__QUOTA_PERIOD__QUOTA_PERIOD_MONTH;
     return true;
@@ -166,8 +168,8 @@ static const struct config_item ITEMS[] = {
      .kind = CONFIG_CHOICE,
      .offset = offsetof(struct settings, per),
      .default_text = "none",
-     .choices = "none|day|month",
-     .help = "put: the quota's period, in UTC"},
+     .choices = "none|day|week|month",
+     .help = "put: the quota's period, in UTC; weeks begin on Mondays"},
     {.name = "json",
      .kind = CONFIG_BOOL,
      .offset = offsetof(struct settings, json),

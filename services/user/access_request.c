@@ -41,10 +41,10 @@ static void check_quota(const Omnidata__Access__V1__Plan *plan, struct error *er
     int period = (int)plan->quota_period;
     if (plan->quota > QUOTA_MAX)
         error_field(err, "plan.quota", "must be at most 10^15");
-    if (period < QUOTA_NONE || period > QUOTA_MONTH)
+    if (period < QUOTA_NONE || period > QUOTA_WEEK)
         error_field(err, "plan.quota_period", "%d is not a known period", period);
     else if (plan->quota && period == QUOTA_NONE)
-        error_field(err, "plan.quota_period", "a quota needs one: day or month");
+        error_field(err, "plan.quota_period", "a quota needs one: day, week or month");
     else if (!plan->quota && period != QUOTA_NONE)
         error_field(err, "plan.quota", "there is a period but no quota");
 }

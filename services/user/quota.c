@@ -26,8 +26,12 @@ void quota_period_of(enum quota_period period, int64_t now_ms, int64_t *start_ms
         *end_ms = time_seconds_of(first) * 1000;
         return;
     }
-    *start_ms = floor_div(now_ms, DAY_MS) * DAY_MS;
-    *end_ms = *start_ms + DAY_MS;
+    /* The first day of all, 1970-01-01, was a Thursday: three days into its week. */
+    int64_t day = floor_div(now_ms, DAY_MS), days = period == QUOTA_WEEK ? 7 : 1;
+    if (period == QUOTA_WEEK)
+        day = floor_div(day + 3, 7) * 7 - 3;
+    *start_ms = day * DAY_MS;
+    *end_ms = *start_ms + days * DAY_MS;
 }
 
 /* Leases that go on beyond `now_ms` count in the period that begins. */
@@ -191,7 +195,7 @@ static bool is_sound(const struct quota_state *state)
             return false;
         out += lease->returned ? 0 : lease->amount;
     }
-    return (state->period == QUOTA_DAY || state->period == QUOTA_MONTH) &&
+    return state->period >= QUOTA_DAY && state->period <= QUOTA_WEEK &&
            state->start_ms < state->end_ms && state->used <= QUOTA_MAX && out <= state->used;
 }
 

@@ -48,7 +48,7 @@ enum {
 #define QUOTA_MAX 1000000000000000 /* 10^15: sums of such numbers never overflow */
 
 /* As in access.proto. */
-enum quota_period { QUOTA_NONE, QUOTA_DAY, QUOTA_MONTH };
+enum quota_period { QUOTA_NONE, QUOTA_DAY, QUOTA_MONTH, QUOTA_WEEK };
 
 struct quota_lease {
     uint8_t id[QUOTA_LEASE_ID_BYTES];

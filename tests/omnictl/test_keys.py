@@ -31,13 +31,13 @@ def created(ctl, *args):
 
 
 def test_plans(ctl):
-    put = ctl("plans", "put", "basic", "--rate=0.5", "--burst=20", "--quota=1000", "--per=month")
-    assert put.stdout.splitlines()[1].split() == ["basic", "0.5", "20", "1000", "a", "month"]
+    put = ctl("plans", "put", "basic", "--rate=0.5", "--burst=20", "--quota=1000", "--per=week")
+    assert put.stdout.splitlines()[1].split() == ["basic", "0.5", "20", "1000", "a", "week"]
     done = ctl("plans", "put", "open", "--rate=100", "--burst=200", "--json")
     assert json.loads(done.stdout) == {"id": "open", "rate": 100, "burst": 200}
     assert json.loads(ctl("plans", "list", "--json").stdout) == [
         {"id": "basic", "rate": 0.5, "burst": 20, "quota": 1000,
-         "quotaPeriod": "QUOTA_PERIOD_MONTH"},
+         "quotaPeriod": "QUOTA_PERIOD_WEEK"},
         {"id": "open", "rate": 100, "burst": 200}]
     assert ctl("plans", "list").stdout.splitlines()[2].split() == ["open", "100", "200", "-"]
 

@@ -91,6 +91,7 @@ static const struct key *find(const struct key_set *set, const char *secret, int
     return key_set_find(set, hash, now_s * SECOND_US);
 }
 
+/* Rule 25. */
 static void finds_keys(void **state)
 {
     struct maker maker;
@@ -122,6 +123,7 @@ static void finds_keys(void **state)
     key_set_free(set);
 }
 
+/* Rule 25. */
 static void ends_in_time(void **state)
 {
     struct maker maker;
@@ -141,6 +143,19 @@ static void ends_in_time(void **state)
     assert_null(find(set, "old", NOW_S + 10));
     assert_null(find(set, "oldest", NOW_S + 50)); /* the key's end is every secret's */
     assert_non_null(find(set, "oldest", NOW_S + 49));
+    key_set_free(set);
+}
+
+/* A newer service may know of more periods: the quota holds all the same. */
+static void unknown_periods_are_enforced(void **state)
+{
+    struct maker maker;
+    (void)state;
+    begin(&maker);
+    maker.plans[2]->quota_period = (Omnidata__Access__V1__QuotaPeriod)77;
+    add(&maker, "k", "monthly", "s");
+    struct key_set *set = made(&maker);
+    assert_int_equal(find(set, "s", NOW_S)->plan->quota, 1000);
     key_set_free(set);
 }
 
@@ -215,8 +230,11 @@ static void keeps_a_file(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(finds_keys),   cmocka_unit_test(ends_in_time),
-        cmocka_unit_test(empty_sets),   cmocka_unit_test(refuses_broken),
+        cmocka_unit_test(finds_keys),
+        cmocka_unit_test(ends_in_time),
+        cmocka_unit_test(unknown_periods_are_enforced),
+        cmocka_unit_test(empty_sets),
+        cmocka_unit_test(refuses_broken),
         cmocka_unit_test(keeps_a_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,7 @@
 
 static const int64_t SECOND_US = 1000000;
 
+/* Rule 26. */
 static void buckets(void **state)
 {
     struct throttle_limit limit = throttle_limit_of(10, 25);
@@ -21,6 +22,7 @@ static void buckets(void **state)
     arena_clear(&arena);
 }
 
+/* Rules 25 and 26. */
 static void quotas(void **state)
 {
     static const struct {
@@ -38,6 +40,9 @@ static void quotas(void **state)
         {KEY_PERIOD_DAY, 5000, 1772323200, 1772323300, "\"day\";q=1000;w=86400",
          "\"day\";r=1000;t=0"},
         {KEY_PERIOD_MONTH, 0, 0, 5, "\"month\";q=1000", "\"month\";r=0"},
+        {KEY_PERIOD_WEEK, 7, 1772323200, 1772323190, "\"week\";q=1000;w=604800",
+         "\"week\";r=7;t=10"},
+        {KEY_PERIOD_OTHER, 7, 1772323200, 1772323190, "\"quota\";q=1000", "\"quota\";r=7;t=10"},
     };
     struct arena arena = {0};
     (void)state;
@@ -52,6 +57,7 @@ static void quotas(void **state)
     arena_clear(&arena);
 }
 
+/* Rule 26. */
 static void lists(void **state)
 {
     struct ratelimit both[] = {{"rate", 20, 3, 2, 1}, {"day", UINT64_MAX, UINT64_MAX, 86400, 60}};

@@ -53,6 +53,7 @@ static struct str seal(struct str position)
     return page_token_seal(fixture.tokens, &SEARCH, position, &fixture.arena);
 }
 
+/* Rule 22. */
 static void there_and_back(void **state)
 {
     struct str position;
@@ -69,6 +70,7 @@ static void there_and_back(void **state)
     assert_int_equal(position.len, 0);
 }
 
+/* Rule 22. */
 static void other_scopes_are_refused(void **state)
 {
     static const struct page_scope others[] = {
@@ -86,6 +88,7 @@ static void other_scopes_are_refused(void **state)
     }
 }
 
+/* Rule 22. */
 static void every_changed_or_missing_byte_is_noticed(void **state)
 {
     struct str position, token = seal(STR("here"));

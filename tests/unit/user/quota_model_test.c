@@ -307,7 +307,7 @@ static void change_plan(struct world *world)
     if (!world->kinds || chance(world, 70))
         world->quota = 1 + pick(world, 400);
     else
-        world->period = world->period == QUOTA_DAY ? QUOTA_MONTH : QUOTA_DAY;
+        world->period = QUOTA_DAY + (world->period - QUOTA_DAY + 1 + pick(world, 2)) % 3;
     look(world);
 }
 
@@ -344,11 +344,12 @@ static void begin(struct world *world, uint64_t seed)
     world->random = seed * 0x9E3779B97F4A7C15 + 1;
     world->now_ms = 20783 * DAY_MS + (int64_t)pick(world, (uint64_t)DAY_MS);
     world->quota = 1 + pick(world, 400);
-    world->period = chance(world, 70) ? QUOTA_DAY : QUOTA_MONTH;
+    world->period = chance(world, 70) ? QUOTA_DAY : chance(world, 50) ? QUOTA_WEEK : QUOTA_MONTH;
     world->kinds = seed % 2;
     look(world);
 }
 
+/* Rule 25. */
 static void no_history_admits_more_than_the_quota(void **unused)
 {
     uint64_t total = 0, periods = 0, conflicts = 0;
@@ -392,10 +393,9 @@ static void settle(struct world *world)
     }
 }
 
-/*
- * What is not lost is admitted: after any history, in a new period, with one gateway killed in the
- * middle, all of the quota is used but what that gateway had not spent; and that too, if it kept
- * count and comes back.
+/* Rule 25. What is not lost is admitted: after any history, in a new period, with one gateway
+ * killed in the middle, all of the quota is used but what that gateway had not spent; and that too,
+ * if it kept count and comes back.
  */
 static void all_is_admitted_but_what_was_lost(void **unused)
 {

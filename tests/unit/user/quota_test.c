@@ -19,7 +19,8 @@ static int64_t at(const char *text)
     return seconds * 1000 + nanos / 1000000;
 }
 
-static void periods_are_days_and_months_of_utc(void **state)
+/* Rule 25. */
+static void periods_are_those_of_utc(void **state)
 {
     static const struct {
         enum quota_period period;
@@ -29,6 +30,11 @@ static void periods_are_days_and_months_of_utc(void **state)
         {QUOTA_DAY, "2026-11-26T23:59:59.999Z", "2026-11-26T00:00:00Z", "2026-11-27T00:00:00Z"},
         {QUOTA_DAY, "2028-02-28T12:00:00Z", "2028-02-28T00:00:00Z", "2028-02-29T00:00:00Z"},
         {QUOTA_DAY, "1969-12-31T23:59:59.500Z", "1969-12-31T00:00:00Z", "1970-01-01T00:00:00Z"},
+        {QUOTA_WEEK, "2026-11-26T10:00:00Z", "2026-11-23T00:00:00Z", "2026-11-30T00:00:00Z"},
+        {QUOTA_WEEK, "2026-11-23T00:00:00Z", "2026-11-23T00:00:00Z", "2026-11-30T00:00:00Z"},
+        {QUOTA_WEEK, "2026-11-29T23:59:59.999Z", "2026-11-23T00:00:00Z", "2026-11-30T00:00:00Z"},
+        {QUOTA_WEEK, "2027-01-01T00:00:00Z", "2026-12-28T00:00:00Z", "2027-01-04T00:00:00Z"},
+        {QUOTA_WEEK, "1969-12-28T23:00:00Z", "1969-12-22T00:00:00Z", "1969-12-29T00:00:00Z"},
         {QUOTA_MONTH, "2026-11-26T10:00:00Z", "2026-11-01T00:00:00Z", "2026-12-01T00:00:00Z"},
         {QUOTA_MONTH, "2026-12-31T23:59:59Z", "2026-12-01T00:00:00Z", "2027-01-01T00:00:00Z"},
         {QUOTA_MONTH, "2028-02-29T01:00:00Z", "2028-02-01T00:00:00Z", "2028-03-01T00:00:00Z"},
@@ -57,6 +63,7 @@ static bool give_back(struct quota_state *state, uint8_t id, uint64_t unspent)
     return quota_return(state, bytes, unspent);
 }
 
+/* Rule 25. */
 static void leases_shrink_towards_the_end_and_never_exceed(void **unused)
 {
     struct quota_state state = {0};
@@ -272,7 +279,7 @@ static void state_is_read_back(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(periods_are_days_and_months_of_utc),
+        cmocka_unit_test(periods_are_those_of_utc),
         cmocka_unit_test(leases_shrink_towards_the_end_and_never_exceed),
         cmocka_unit_test(no_more_is_granted_than_wanted),
         cmocka_unit_test(same_id_is_the_same_lease),

@@ -178,6 +178,7 @@ static enum code read_change(user_message *message, const char *const *paths, si
     return request_change(&request, &arena, change, &err);
 }
 
+/* Rule 9. */
 static void masks(void **state)
 {
     static const struct {
@@ -232,6 +233,7 @@ static void change_reports_id_and_fields_together(void **state)
     assert_string_equal(err.fields[0].path, "user");
 }
 
+/* Rule 22. */
 static void page_sizes(void **state)
 {
     static const struct {

@@ -222,6 +222,7 @@ static int work_with_fault(enum fake_fault fault, int at, bool every)
     return operations;
 }
 
+/* Rule 39. */
 static void every_operation_fails_once(void **state)
 {
     (void)state;
@@ -239,7 +240,7 @@ static void every_third_operation_fails(void **state)
         work_with_fault((enum fake_fault)fault, 3, true);
 }
 
-/* The client of AWS asks again by itself: the token says that it is the same request. */
+/* Rule 39. The client of AWS asks again by itself: the token says that it is the same request. */
 static void a_lost_answer_needs_no_request_id(void **state)
 {
     struct suite *suite = *state;
@@ -288,6 +289,7 @@ static void intrude(void *argument, struct str operation)
     intruder->times = times;
 }
 
+/* Rule 39. */
 static void a_change_in_between_is_not_overwritten(void **state)
 {
     struct suite *suite = *state;
