@@ -53,30 +53,20 @@ void request_answer(struct request *request, int status, struct str content_type
     http_answer(request->exchange, status, request->headers, request->header_count, body);
 }
 
-static enum status_shape shape_of(const struct request *request)
+enum status_shape request_shape(const struct gateway *gateway, const struct http_request *http)
 {
-    struct str accept = http_header_find(request->http, STR("Accept")), piece;
-    while (accept.len && str_next(&accept, ',', &piece)) {
-        ptrdiff_t end = str_find(piece, ';');
-        if (end >= 0)
-            piece.len = (size_t)end;
-        if (str_eq_case(str_trim(piece), STR("application/problem+json")))
-            return STATUS_PROBLEM;
-    }
-    return request->gateway->options.shape;
-}
-
-struct str request_error_body(struct request *request, const struct failure *failure,
-                              struct buf *body)
-{
-    return status_body(failure, shape_of(request), request->gateway->schema, request->arena, body);
+    struct str accept = http_header_find(http, STR("Accept"));
+    return conditional_names(accept, STR("application/problem+json")) ? STATUS_PROBLEM
+                                                                      : gateway->options.shape;
 }
 
 enum stage_result request_fail(struct request *request, const struct failure *failure)
 {
+    const struct gateway *gateway = request->gateway;
     struct buf body;
     buf_init_arena(&body, request->arena, 256 << 10);
-    struct str type = request_error_body(request, failure, &body);
+    struct str type = status_body(failure, request_shape(gateway, request->http), &gateway->types,
+                                  request->arena, &body);
     request->code = failure->code;
     if (failure->err)
         memcpy(request->reason, failure->err->reason, sizeof request->reason);

@@ -64,20 +64,30 @@ static bool refused(struct str parameters)
     return false;
 }
 
-bool conditional_accepts(struct str header, struct str coding)
+enum choice { NOT_NAMED, REFUSED, TAKEN };
+
+static enum choice choice_of(struct str header, struct str wanted)
 {
     struct str rest = header, piece;
-    bool any = false;
     while (str_next(&rest, ',', &piece)) {
+        struct str name = piece;
         ptrdiff_t semicolon = str_find(piece, ';');
-        struct str name =
-            str_trim(semicolon < 0 ? piece : (struct str){piece.ptr, (size_t)semicolon});
-        struct str parameters =
-            semicolon < 0 ? (struct str){"", 0} : str_from(piece, (size_t)semicolon + 1);
-        if (str_eq_case(name, coding))
-            return !refused(parameters);
-        if (str_eq(name, STR("*")))
-            any = !refused(parameters);
+        if (semicolon >= 0)
+            name.len = (size_t)semicolon;
+        if (str_eq_case(str_trim(name), wanted))
+            return semicolon >= 0 && refused(str_from(piece, (size_t)semicolon + 1)) ? REFUSED
+                                                                                     : TAKEN;
     }
-    return any;
+    return NOT_NAMED;
+}
+
+bool conditional_names(struct str header, struct str wanted)
+{
+    return choice_of(header, wanted) == TAKEN;
+}
+
+bool conditional_accepts(struct str header, struct str coding)
+{
+    enum choice choice = choice_of(header, coding);
+    return choice == NOT_NAMED ? conditional_names(header, STR("*")) : choice == TAKEN;
 }

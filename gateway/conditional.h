@@ -1,4 +1,4 @@
-/* The small grammars of RFC 9110 that a gateway decides by: entity tags and Accept-Encoding. */
+/* The small grammars of RFC 9110 that a gateway decides by: entity tags and what is accepted. */
 #pragma once
 #include "base/str.h"
 
@@ -17,6 +17,9 @@ enum conditional_tag {
 
 /* If-Match (section 13.1.1). */
 enum conditional_tag conditional_if_match(struct str header, struct str *opaque);
+
+/* Accept, or a list like it: this very name is there, with a quality above 0 (section 12.4.2). */
+bool conditional_names(struct str header, struct str wanted);
 
 /* Accept-Encoding: the coding is named, or `*` is, with a quality above 0 (section 12.5.3). */
 bool conditional_accepts(struct str header, struct str coding);

@@ -25,6 +25,23 @@ static enum code add_path(const struct request *request, struct overlay *overlay
     return CODE_OK;
 }
 
+/* Names the first of them. */
+static enum code refuse_query(const struct request *request, struct error *err)
+{
+    struct str rest = request->http->query, name = rest;
+    while (str_next(&rest, '&', &name) && !name.len)
+        ;
+    if (!name.len)
+        return CODE_OK;
+    ptrdiff_t equals = str_find(name, '=');
+    if (equals >= 0)
+        name.len = (size_t)equals;
+    if (!name.len)
+        return error_set(err, CODE_INVALID_ARGUMENT, "INVALID_QUERY", "a parameter has no name");
+    return error_field(err, arena_cstr(request->arena, name),
+                       "is a query parameter, and all of this request is in the body");
+}
+
 static enum code add_query(const struct request *request, struct overlay *overlay,
                            struct error *err)
 {
@@ -32,8 +49,7 @@ static enum code add_query(const struct request *request, struct overlay *overla
     if (!request->http->query.len)
         return CODE_OK;
     if (route->body_all)
-        return error_set(err, CODE_INVALID_ARGUMENT, "INVALID_QUERY",
-                         "This method takes no query parameters: all is in the body.");
+        return refuse_query(request, err);
     return overlay_add_query(overlay, request->http->query, route->body_field, err);
 }
 
@@ -110,15 +126,16 @@ static void add_mask(const struct request *request, struct overlay *overlay,
     struct str skip[SKIP_MAX];
     size_t count = 0;
     struct buf mask;
-    if (!endpoint->mask.count || !body || !route->body_field->message ||
+    const struct schema_field *field = route->body_field; /* NULL: all of the body is the request */
+    if (!endpoint->mask.count || !body || !field || !field->message || field->repeated ||
         !str_eq(request->http->method, STR("PATCH")) ||
         overlay_has(overlay, endpoint->mask.fields[0]))
         return;
     for (size_t i = 0; i < route->variable_count; i++)
-        skip[count++] = below_body(&route->variables[i].path, route->body_field, request->arena);
-    skip[count++] = below_body(&endpoint->if_match, route->body_field, request->arena);
+        skip[count++] = below_body(&route->variables[i].path, field, request->arena);
+    skip[count++] = below_body(&endpoint->if_match, field, request->arena);
     buf_init_arena(&mask, request->arena, 64 << 10);
-    transcode_mask_of(route->body_field->message, body, skip, count, &mask);
+    transcode_mask_of(field->message, body, skip, count, &mask);
     overlay_set_message(overlay, endpoint->mask.fields[0], buf_str(&mask));
 }
 

@@ -14,7 +14,7 @@ enum { DOCUMENT_BYTES_MAX = 16 << 20, TAG_BYTES = 16 };
 
 struct document {
     struct buf plain, gzip;
-    char etag[2 * TAG_BYTES + 3];
+    char etag[2 * TAG_BYTES + 3], gzip_etag[2 * TAG_BYTES + 6]; /* other bytes, another tag */
 };
 
 enum code document_new(const struct openapi_options *options, struct document **made,
@@ -35,6 +35,7 @@ enum code document_new(const struct openapi_options *options, struct document **
     buf_init(&hex, 2 * TAG_BYTES);
     encode_hex(&hex, (struct str){(const char *)digest, TAG_BYTES});
     snprintf(document->etag, sizeof document->etag, "\"%s\"", buf_cstr(&hex));
+    snprintf(document->gzip_etag, sizeof document->gzip_etag, "\"%s-gz\"", buf_cstr(&hex));
     buf_clear(&hex);
     *made = document;
     return CODE_OK;
@@ -52,9 +53,10 @@ void document_free(struct document *document)
 static enum stage_result answer(struct request *request, const struct document *document)
 {
     const struct http_request *http = request->http;
-    struct str etag = str_of(document->etag), wanted = http_header_find(http, STR("If-None-Match"));
+    struct str wanted = http_header_find(http, STR("If-None-Match"));
     bool packed = document->gzip.len &&
                   conditional_accepts(http_header_find(http, STR("Accept-Encoding")), STR("gzip"));
+    struct str etag = str_of(packed ? document->gzip_etag : document->etag);
     request_header(request, STR("ETag"), etag);
     request_header(request, STR("Cache-Control"), STR("no-cache"));
     request_header(request, STR("Vary"), STR("Accept-Encoding"));

@@ -10,6 +10,7 @@
 #include "gateway/document.h"
 #include "gateway/origin.h"
 #include "gateway/static.h"
+#include "pb/proto.h"
 
 #include <string.h>
 #include <time.h>
@@ -25,14 +26,18 @@ static enum code policy_path(const struct schema_method *method,
                      STR_ARG(method->full_path), STR_ARG(dotted), STR_ARG(message->full_name));
 }
 
-/* The request's one field that is a FieldMask: what a PATCH changes. */
+/* Which field says what a PATCH changes: update_mask (AIP-134), or the request's only FieldMask. */
 static void find_mask(const struct schema_message *input, struct schema_path *path)
 {
+    size_t found = 0;
     path->count = 0;
     for (uint32_t i = 0; i < input->field_count; i++) {
         const struct schema_field *field = &input->fields[i];
-        if (field->message && !field->repeated && field->message->well_known == SCHEMA_FIELD_MASK) {
-            path->fields[0] = field;
+        if (!field->message || field->repeated || field->message->well_known != SCHEMA_FIELD_MASK)
+            continue;
+        path->fields[0] = field;
+        path->count = ++found == 1;
+        if (str_eq(field->name, STR("update_mask"))) {
             path->count = 1;
             return;
         }
@@ -130,8 +135,19 @@ static void release(struct gateway *gateway)
     document_free(gateway->document);
     route_table_free(gateway->routes);
     schema_free(gateway->schema);
+    schema_free(gateway->builtin);
     arena_clear(&gateway->arena);
     xfree(gateway);
+}
+
+static enum code load_schema(struct gateway *gateway, struct error *err)
+{
+    struct str set = gateway->options.descriptor_set, builtin = proto_builtin_set();
+    enum code code = schema_load(set, &gateway->schema, err);
+    if (code == CODE_OK && set.ptr != builtin.ptr)
+        code = schema_load(builtin, &gateway->builtin, err);
+    gateway->types = (struct status_types){gateway->schema, gateway->builtin};
+    return code;
 }
 
 static enum code open_files(struct gateway *gateway, struct error *err)
@@ -156,7 +172,7 @@ enum code gateway_start(const struct gateway_options *options, struct gateway **
     *started = NULL;
     enum code code = origins_check("cors-origins", options->cors_origins, true, err);
     if (code == CODE_OK)
-        code = schema_load(options->descriptor_set, &gateway->schema, err);
+        code = load_schema(gateway, err);
     if (code == CODE_OK)
         code = upstreams_new(
             &(struct upstreams_options){.mapping = options->upstreams,

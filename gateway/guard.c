@@ -9,12 +9,23 @@ static enum stage_result refuse(struct request *request, int status, const char 
     return request_fail_own(request, status, &err);
 }
 
+/* 415, with what would be taken (RFC 9110 section 15.5.16, of PATCH RFC 5789 section 2.2). */
+static enum stage_result refuse_type(struct request *request)
+{
+    bool patch = str_eq(request->http->method, STR("PATCH"));
+    request_header(request, patch ? STR("Accept-Patch") : STR("Accept"),
+                   STR("application/json, application/merge-patch+json"));
+    return refuse(request, 415, "CONTENT_TYPE", "The body must be application/json in UTF-8.");
+}
+
 /* Too long, too slow, badly framed: the engine has refused that already. */
 enum stage_result stage_guard(struct request *request)
 {
     const struct http_request *http = request->http;
-    if (http->has_body && http_header_find(http, STR("Content-Encoding")).ptr)
+    if (http->has_body && http_header_find(http, STR("Content-Encoding")).ptr) {
+        request_header(request, STR("Accept-Encoding"), STR("identity"));
         return refuse(request, 415, "CONTENT_ENCODING", "Bodies must not be compressed.");
+    }
     return STAGE_GO;
 }
 
@@ -46,6 +57,6 @@ enum stage_result stage_media(struct request *request)
     if (!route->body_all && !route->body_field)
         return refuse(request, 400, "BODY_NOT_ALLOWED", "This method takes no body.");
     if (!is_json(http_header_find(request->http, STR("Content-Type"))))
-        return refuse(request, 415, "CONTENT_TYPE", "The body must be application/json in UTF-8.");
+        return refuse_type(request);
     return STAGE_GO;
 }

@@ -86,10 +86,11 @@ static void on_request(void *context, struct http_exchange *exchange)
 }
 
 /* What the engine refuses by itself looks like all other failures. */
-static void on_error_body(void *context, int status, const char *text, struct buf *body,
-                          struct str *content_type)
+static void on_error_body(void *context, struct http_exchange *exchange, int status,
+                          const char *text, struct buf *body, struct str *content_type)
 {
     const struct gateway *gateway = context;
+    enum status_shape shape = request_shape(gateway, http_exchange_request(exchange));
     static const struct {
         int status;
         const char *reason;
@@ -105,7 +106,7 @@ static void on_error_body(void *context, int status, const char *text, struct bu
             reason = reasons[i].reason;
     error_set(&err, status_code_of_http(status), reason, "%s", text);
     struct failure failure = status_own(status, &err);
-    *content_type = status_body(&failure, gateway->options.shape, NULL, NULL, body);
+    *content_type = status_body(&failure, shape, NULL, NULL, body);
 }
 
 /* They carry what all answers carry, also when the request never came to the first stage. */

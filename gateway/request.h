@@ -33,6 +33,8 @@ struct stream;
 struct gateway {
     struct gateway_options options;
     struct schema *schema;
+    struct schema *builtin;    /* NULL: that is `schema` */
+    struct status_types types; /* both */
     struct route_table *routes;
     struct arena arena; /* endpoints */
     struct upstreams *upstreams;
@@ -124,9 +126,8 @@ enum stage_result request_fail(struct request *request, const struct failure *fa
 enum stage_result request_fail_own(struct request *request, int http_status,
                                    const struct error *err);
 
-/* An error body in the shape this request asked for. */
-struct str request_error_body(struct request *request, const struct failure *failure,
-                              struct buf *body);
+/* How a request's errors are to look: as it asks for, or as it is configured. */
+enum status_shape request_shape(const struct gateway *gateway, const struct http_request *http);
 
 /* Answers with an upstream's failure, keeping what is hidden for the log. */
 void request_fail_upstream(struct request *request, const struct rpc_result *result);

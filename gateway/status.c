@@ -198,33 +198,49 @@ static void own_details(const struct error *err, struct json_out *json)
     json_object_end(json);
 }
 
-/* google.rpc.Status.details is field 3; what cannot be shown, or must not, is left out. */
-static void upstream_details(struct str status, const struct schema *schema, struct arena *arena,
-                             struct json_out *json)
+/* The full name of the type that an Any holds, as its URL says. */
+static struct str any_name(struct str any)
 {
-    const struct schema_message *any = schema_find_message(schema, STR("google.protobuf.Any"));
+    struct str url = {"", 0};
+    struct wire_record record;
+    while (wire_next(&any, &record) == WIRE_RECORD)
+        if (record.number == 1 && record.type == WIRE_BYTES)
+            url = record.bytes;
+    size_t at = url.len;
+    while (at && url.ptr[at - 1] != '/')
+        at--;
+    return str_from(url, at);
+}
+
+/* google.rpc.Status.details is field 3; what cannot be shown, or must not, is left out. */
+static void upstream_details(struct str status, const struct status_types *types,
+                             struct arena *arena, struct json_out *json)
+{
+    const struct schema *ours = types->builtin ? types->builtin : types->schema;
+    const struct schema_message *any = schema_find_message(ours, STR("google.protobuf.Any"));
     struct wire_record record;
     struct error err = {0};
     while (any && wire_next(&status, &record) == WIRE_RECORD) {
         if (record.number != 3 || record.type != WIRE_BYTES)
             continue;
+        struct str name = any_name(record.bytes);
         struct buf text;
         buf_init_arena(&text, arena, 64 << 10);
-        struct transcode_out to = {schema, &text, arena, true};
-        if (transcode_message_out(&to, any, record.bytes, &err) != CODE_OK ||
-            str_starts(buf_str(&text),
-                       STR("{\"@type\":\"type.googleapis.com/google.rpc.DebugInfo")))
+        struct transcode_out to = {schema_find_message(types->schema, name) ? types->schema : ours,
+                                   &text, arena, true};
+        if (str_eq(name, STR("google.rpc.DebugInfo")) ||
+            transcode_message_out(&to, any, record.bytes, &err) != CODE_OK)
             continue;
         json_raw(json, buf_str(&text));
     }
 }
 
-static void details(const struct failure *failure, const struct schema *schema, struct arena *arena,
-                    struct json_out *json)
+static void details(const struct failure *failure, const struct status_types *types,
+                    struct arena *arena, struct json_out *json)
 {
     json_array_begin(json);
-    if (failure->details.len && schema)
-        upstream_details(failure->details, schema, arena, json);
+    if (failure->details.len && types)
+        upstream_details(failure->details, types, arena, json);
     else
         own_details(failure->err, json);
     json_array_end(json);
@@ -239,7 +255,7 @@ static void member(struct json_out *json, struct str key, struct str text)
 }
 
 struct str status_body(const struct failure *failure, enum status_shape shape,
-                       const struct schema *schema, struct arena *arena, struct buf *out)
+                       const struct status_types *types, struct arena *arena, struct buf *out)
 {
     struct json_out json = json_out_to(out);
     json_object_begin(&json);
@@ -253,7 +269,7 @@ struct str status_body(const struct failure *failure, enum status_shape shape,
         member(&json, STR("detail"), failure->message);
         member(&json, STR("code"), str_of(code_name(failure->code)));
         json_key(&json, STR("details"));
-        details(failure, schema, arena, &json);
+        details(failure, types, arena, &json);
     } else {
         json_key(&json, STR("error"));
         json_object_begin(&json);
@@ -262,7 +278,7 @@ struct str status_body(const struct failure *failure, enum status_shape shape,
         member(&json, STR("message"), failure->message);
         member(&json, STR("status"), str_of(code_name(failure->code)));
         json_key(&json, STR("details"));
-        details(failure, schema, arena, &json);
+        details(failure, types, arena, &json);
         json_object_end(&json);
     }
     json_object_end(&json);

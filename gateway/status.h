@@ -38,6 +38,14 @@ struct failure status_own(int http_status, const struct error *err);
  */
 struct failure status_upstream(const struct rpc_result *result, bool if_match, struct error *err);
 
-/* Appends the body, and says its content type. The schema (may be NULL) is for the details. */
+/* Where the types of details are looked for: a service's own descriptors need not know
+ * google.rpc's.
+ */
+struct status_types {
+    const struct schema *schema;
+    const struct schema *builtin; /* ours, or NULL: that is `schema` */
+};
+
+/* Appends the body, and says its content type. The types (may be NULL) are for the details. */
 struct str status_body(const struct failure *failure, enum status_shape shape,
-                       const struct schema *schema, struct arena *arena, struct buf *out);
+                       const struct status_types *types, struct arena *arena, struct buf *out);

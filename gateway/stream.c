@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/wait.h"
+#include "gateway/conditional.h"
 
 #include <errno.h>
 #include <time.h>
@@ -24,7 +25,7 @@ struct stream {
     struct rpc_stream *rpc;
     struct arena arena;    /* for one message at a time */
     pthread_mutex_t write; /* for all below: the upstream's thread and the ticker write */
-    bool begun, broken;
+    bool begun, broken, probed;
     bool lines; /* newline-delimited JSON */
     int64_t opened_ms, wrote_ms;
     struct stream *next, **link; /* in the table, under its lock */
@@ -74,11 +75,20 @@ static void add(struct stream *stream, struct str bytes)
 
 /* --- the ticker --- */
 
+/* A client that has ended its side may still read, or be gone: what is sent to it tells at once. */
+static bool owes_sign_of_life(struct stream *stream, int64_t now, int64_t heartbeat_ms)
+{
+    if (!stream->begun)
+        return now - stream->opened_ms >= BEGIN_AFTER_MS;
+    bool probe = !stream->probed && http_exchange_peer_ended(stream->request->exchange);
+    stream->probed |= probe;
+    return probe || now - stream->wrote_ms >= heartbeat_ms;
+}
+
 static void tick(struct stream *stream, int64_t now, int64_t heartbeat_ms)
 {
     pthread_mutex_lock(&stream->write);
-    if (!stream->broken && (stream->begun ? now - stream->wrote_ms >= heartbeat_ms
-                                          : now - stream->opened_ms >= BEGIN_AFTER_MS)) {
+    if (!stream->broken && owes_sign_of_life(stream, now, heartbeat_ms)) {
         add(stream, stream->lines ? STR("\n") : STR(":\n\n"));
         if (stream->broken)
             rpc_stream_cancel(stream->rpc);
@@ -179,8 +189,9 @@ static void end_message(const struct stream *stream, struct buf *scratch)
 static void add_error(struct stream *stream, const struct failure *failure, struct buf *scratch)
 {
     struct buf body;
+    const struct request *request = stream->request;
     buf_init_arena(&body, &stream->arena, 256 << 10);
-    status_body(failure, stream->request->gateway->options.shape, stream->request->gateway->schema,
+    status_body(failure, request_shape(request->gateway, request->http), &request->gateway->types,
                 &stream->arena, &body);
     buf_reset(scratch);
     if (!stream->lines)
@@ -265,15 +276,9 @@ static const struct rpc_stream_events EVENTS = {on_message, on_done};
 
 static bool wants_lines(const struct request *request)
 {
-    struct str accept = http_header_find(request->http, STR("Accept")), piece;
-    while (accept.len && str_next(&accept, ',', &piece)) {
-        struct str rest = piece, type;
-        if (str_next(&rest, ';', &type) &&
-            (str_eq_case(str_trim(type), STR("application/x-ndjson")) ||
-             str_eq_case(str_trim(type), STR("application/jsonl"))))
-            return true;
-    }
-    return false;
+    struct str accept = http_header_find(request->http, STR("Accept"));
+    return conditional_names(accept, STR("application/x-ndjson")) ||
+           conditional_names(accept, STR("application/jsonl"));
 }
 
 enum stage_result stream_call(struct request *request, const struct rpc_call_options *options)

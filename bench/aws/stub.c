@@ -188,10 +188,10 @@ static void on_finished(void *context, struct http_exchange *exchange, int statu
         atomic_fetch_sub(&stub_counts.reads_under_way, 1);
 }
 
-static void on_error(void *context, int status, const char *text, struct buf *body,
-                     struct str *content_type)
+static void on_error(void *context, struct http_exchange *exchange, int status, const char *text,
+                     struct buf *body, struct str *content_type)
 {
-    (void)context, (void)status;
+    (void)context, (void)exchange, (void)status;
     *content_type = STR("text/plain");
     buf_add_cstr(body, text);
 }

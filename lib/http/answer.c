@@ -189,7 +189,7 @@ void http_answer_error(struct http_exchange *exchange, int status, const char *t
     http_exchange_claim(exchange);
     buf_init_arena(&body, &exchange->arena, ERROR_BODY_BYTES_MAX);
     if (handler->error_body)
-        handler->error_body(handler->context, status, text, &body, &headers[0].value);
+        handler->error_body(handler->context, exchange, status, text, &body, &headers[0].value);
     else
         buf_addf(&body, "%s\n", text);
     if (handler->error_headers)

@@ -357,6 +357,7 @@ static void feed(struct http_conn *conn, const char *data, size_t len)
 static void end_of_input(struct http_conn *conn)
 {
     conn->ended = true;
+    http_exchange_tell_end(conn->first);
     if (conn->h2) {
         h2_end_of_input(conn);
         return;

@@ -62,6 +62,7 @@ static void wipe(struct http_exchange *exchange)
     buf_clear(&exchange->sending);
     exchange->user = NULL;
     exchange->gone = NULL;
+    atomic_store_explicit(&exchange->peer_ended, false, memory_order_relaxed);
     exchange->status = 0;
     exchange->out = NULL;
     exchange->out_len = exchange->out_split = exchange->out_sent = exchange->date_at = 0;
@@ -78,6 +79,17 @@ static void wipe(struct http_exchange *exchange)
     exchange->reading = exchange->submitted = exchange->whole = false;
     exchange->resumed = exchange->queued = exchange->ended = exchange->dropped = exchange->cut =
         false;
+}
+
+void http_exchange_tell_end(struct http_exchange *first)
+{
+    for (struct http_exchange *e = first; e; e = e->next)
+        atomic_store_explicit(&e->peer_ended, true, memory_order_relaxed);
+}
+
+bool http_exchange_peer_ended(const struct http_exchange *exchange)
+{
+    return atomic_load_explicit(&exchange->peer_ended, memory_order_relaxed);
 }
 
 void http_exchange_free(struct http_exchange *exchange)

@@ -32,7 +32,8 @@ struct http_exchange {
     void (*gone)(void *argument, struct http_exchange *exchange);
     void *gone_argument;
     _Atomic int hold;
-    struct buf body; /* a body that is too large for the arena */
+    atomic_bool peer_ended; /* the client has ended its sending side */
+    struct buf body;        /* a body that is too large for the arena */
 
     /* The answer: made by the answering thread, then the loop's. */
     int status;
@@ -87,6 +88,8 @@ void http_exchange_refill(struct http_exchange *exchange);
 void http_exchange_cut(struct http_exchange *exchange);
 /* Frees the memory; for one that comes back when its loop is over. */
 void http_exchange_free(struct http_exchange *exchange);
+/* To these, one after the other, the client sends nothing more. */
+void http_exchange_tell_end(struct http_exchange *first);
 /* Counts it as in flight. False when there are too many at once; then it has been answered. */
 bool http_exchange_admit(struct http_exchange *exchange);
 

@@ -467,6 +467,7 @@ void h2_feed(struct http_conn *conn, const char *data, size_t len)
 
 void h2_end_of_input(struct http_conn *conn)
 {
+    http_exchange_tell_end(conn->h2->streams);
     /* A request that has not come in full never will. */
     for (struct http_exchange *e = conn->h2->streams; e; e = e->next) {
         if (e->reading)

@@ -35,11 +35,11 @@ struct http_handler {
     /*
      * Writes the body of an error that the engine itself finds (400, 408, 413, 414, 417, 431, 500,
      * 501, 503, 505), so that all errors have one shape. The header block is the engine's but for
-     * *content_type (which lives as long as the handler's context). From any thread that calls
-     * http_answer_error, otherwise a loop's.
+     * *content_type (which lives as long as the handler's context); the request has no headers when
+     * they could not be read. From any thread that calls http_answer_error, otherwise a loop's.
      */
-    void (*error_body)(void *context, int status, const char *text, struct buf *body,
-                       struct str *content_type);
+    void (*error_body)(void *context, struct http_exchange *exchange, int status, const char *text,
+                       struct buf *body, struct str *content_type);
     /*
      * More headers for such an answer (CORS, a request id), at most `room`; returns how many. The
      * texts live as long as the exchange. From the same threads as error_body. NULL: none.
@@ -112,6 +112,12 @@ void http_exchange_set_user(struct http_exchange *exchange, void *user);
 void http_exchange_on_gone(struct http_exchange *exchange,
                            void (*gone)(void *argument, struct http_exchange *exchange),
                            void *argument);
+
+/*
+ * True when the client has ended its sending side: it may go on reading, or be gone altogether,
+ * which only shows when something is sent to it. Of whoever is to answer.
+ */
+bool http_exchange_peer_ended(const struct http_exchange *exchange);
 
 /*
  * Answers. Headers and body are copied (in whole) before it returns. Content-Length, Date and

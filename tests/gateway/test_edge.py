@@ -8,6 +8,7 @@ import pytest
 APP = "https://app.example"
 
 
+# Rule 23.
 def test_preflight(http, upstream):
     answer = http.options("/v1/users/x", headers={"Origin": APP,
                                                   "Access-Control-Request-Method": "PATCH",
@@ -22,6 +23,7 @@ def test_preflight(http, upstream):
     assert not upstream.calls
 
 
+# Rule 23.
 def test_preflight_of_a_stranger_and_of_nothing(http):
     stranger = http.options("/v1/users", headers={"Origin": "https://evil.example",
                                                   "Access-Control-Request-Method": "GET"})
@@ -32,6 +34,7 @@ def test_preflight_of_a_stranger_and_of_nothing(http):
     assert nothing.headers["access-control-allow-origin"] == APP
 
 
+# Rule 23.
 @pytest.mark.parametrize("method, path", [
     ("GET", "/v1/users/x"), ("GET", "/nope"), ("PUT", "/v1/users"), ("GET", "/v1/users?x=1"),
     ("GET", "/healthz"), ("GET", "/"), ("GET", "/v1/users/%zz")])

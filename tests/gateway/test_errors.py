@@ -1,13 +1,15 @@
 """Every failure, from whichever stage, in one shape; and what an upstream's failures become."""
-import socket
+import json
 import threading
 
 import grpc
 import httpx
 import pytest
-from google.protobuf import duration_pb2
 from conftest import settings
+from google.protobuf import duration_pb2
 from google.rpc import error_details_pb2
+from omnidata.user.v1 import user_pb2
+from support.raw_client import Raw
 from upstream import error_info, fail
 
 HTTP_OF = {1: 499, 2: 500, 3: 400, 4: 504, 5: 404, 6: 409, 7: 403, 8: 429, 9: 400, 10: 409, 11: 400,
@@ -19,6 +21,9 @@ def assert_shape(answer, status, name=None, reason=None):
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["cache-control"] == "no-store"
     assert answer.headers["x-request-id"]
+    assert ("www-authenticate" in answer.headers) == (status == 401)
+    assert ("allow" in answer.headers) == (status == 405)
+    assert "retry-after" in answer.headers or status not in (429, 503)
     error = answer.json()["error"]
     assert set(error) == {"code", "message", "status", "details"}
     assert error["code"] == status and error["message"]
@@ -30,6 +35,7 @@ def assert_shape(answer, status, name=None, reason=None):
     return error
 
 
+# Rules 4, 16, 17 and 18.
 @pytest.mark.parametrize("code", list(grpc.StatusCode)[1:], ids=lambda c: c.name)
 def test_every_code(http, upstream, code):
     upstream.on["GetUser"] = lambda request, context: fail(context, code, "words with é",
@@ -37,14 +43,12 @@ def test_every_code(http, upstream, code):
     answer = http.get("/v1/users/x")
     error = assert_shape(answer, HTTP_OF[code.value[0]], code.name)
     hidden = code.name in ("UNKNOWN", "INTERNAL", "DATA_LOSS")
-    assert ("words" in error["message"]) != hidden
+    assert (error["message"] == "words with é") != hidden
     assert ("A_REASON" in answer.text) != hidden
-    assert ("retry-after" in answer.headers) == (answer.status_code in (429, 503))
-    assert ("www-authenticate" in answer.headers) == (answer.status_code == 401)
 
 
+# Rules 17 and 18.
 def test_details_are_kept(http, upstream):
-    from omnidata.user.v1 import user_pb2
     upstream.on["CreateUser"] = lambda request, context: fail(
         context, grpc.StatusCode.INVALID_ARGUMENT, "bad",
         error_info("INVALID_FIELD", limit="3"),
@@ -63,12 +67,14 @@ def test_details_are_kept(http, upstream):
     assert answer.headers["retry-after"] == "3"
 
 
+# Rule 21.
 def test_reused_idempotency_key(http, upstream):
     upstream.on["CreateUser"] = lambda request, context: fail(
         context, grpc.StatusCode.INVALID_ARGUMENT, "other body", error_info("IDEMPOTENCY_KEY_REUSED"))
     assert_shape(http.post("/v1/users", json={}), 422, "INVALID_ARGUMENT", "IDEMPOTENCY_KEY_REUSED")
 
 
+# Rules 16 and 18.
 @pytest.mark.parametrize("reason", ["DISK_FULL", "OUTBOX_FULL"])
 def test_a_full_service_is_not_the_callers_fault(http, upstream, reason):
     upstream.on["CreateUser"] = lambda request, context: fail(
@@ -79,6 +85,7 @@ def test_a_full_service_is_not_the_callers_fault(http, upstream, reason):
     assert int(answer.headers["retry-after"]) >= 1
 
 
+# Rules 4, 12 and 17.
 @pytest.mark.parametrize("body, path", [
     ({"emial": "x"}, "user.emial"),
     ({"email": 5}, "user.email"),
@@ -97,6 +104,7 @@ def test_wrong_bodies_are_named(http, upstream, body, path):
     assert not upstream.calls
 
 
+# Rules 2, 12 and 13.
 @pytest.mark.parametrize("text, reason", [
     ("", "INVALID_JSON"), ("{", "INVALID_JSON"), ('{"email":"a","email":"b"}', "INVALID_JSON"),
     ('{"email":"\\ud800"}', "INVALID_JSON"), (b'{"email":"\xff"}', "INVALID_JSON"),
@@ -107,6 +115,7 @@ def test_malformed_json(http, upstream, text, reason):
     assert_shape(answer, 400, "INVALID_ARGUMENT", reason)
 
 
+# Rules 8 and 17.
 @pytest.mark.parametrize("query, field", [
     ("foo=1", "foo"), ("pageSize=x", "pageSize"), ("pageSize=1&pageSize=2", "pageSize"),
     ("pageSize=1&page_size=2", "page_size"), ("pageSize=1.5", "pageSize"), ("pageSize=", "pageSize"),
@@ -118,6 +127,7 @@ def test_wrong_queries_are_named(http, upstream, query, field):
     assert [v["field"] for v in error["details"][1]["fieldViolations"]] == [field]
 
 
+# Rules 6 and 8.
 def test_more_wrong_requests(http, upstream):
     assert_shape(http.get("/v1/users?%ff=1"), 400, reason="INVALID_QUERY")
     error = assert_shape(http.get("/v1/users/%ff"), 400, reason="INVALID_FIELD")
@@ -139,6 +149,7 @@ def test_a_nul_is_passed_on(http, upstream):
     assert upstream.last("CreateUser")[1].user.display_name == "a\0b"
 
 
+# Rule 3.
 @pytest.mark.parametrize("content_type, status", [
     ("application/json", 201), ("Application/JSON; charset=UTF-8", 201),
     ("application/merge-patch+json", 201), ("text/plain", 415), ("", 415),
@@ -150,13 +161,19 @@ def test_content_types(http, upstream, content_type, status):
     assert answer.status_code == status
     if status == 415:
         assert_shape(answer, 415, "INVALID_ARGUMENT", "CONTENT_TYPE")
+        assert "application/json" in answer.headers["accept"]
+        patch = http.patch("/v1/users/x", content=b"{}", headers=headers)
+        assert "application/merge-patch+json" in patch.headers["accept-patch"]
 
 
+# Rule 3.
 def test_compressed_bodies_are_refused(http, upstream):
     answer = http.post("/v1/users", content=b"x", headers={"Content-Encoding": "gzip"})
     assert_shape(answer, 415, reason="CONTENT_ENCODING")
+    assert answer.headers["accept-encoding"] == "identity"
 
 
+# Rules 3 and 4.
 def test_unknown_paths_and_methods(http, upstream):
     for path in ("/nope", "/v1/users/", "/v1/users/a/b", "/v1/users:nope", "/V1/users"):
         assert_shape(http.get(path), 404, "NOT_FOUND", "NO_SUCH_PATH")
@@ -173,6 +190,7 @@ def test_unknown_paths_and_methods(http, upstream):
     assert_shape(http.post("/healthz", content=b""), 405)
 
 
+# Rules 2 and 23.
 def test_too_large(http, upstream):
     answer = http.post("/v1/users", json={"email": "x" * 70000},
                        headers={"Origin": "https://app.example"})
@@ -180,6 +198,60 @@ def test_too_large(http, upstream):
     assert answer.headers["access-control-allow-origin"] == "https://app.example"
 
 
+def refused_raw(port, sent):
+    """What the engine answers before it closes: the status and the error."""
+    with Raw(port) as raw:
+        answer = raw.send(sent).response()
+        raw.expect_close()
+    assert answer.get("content-type") == "application/json" and answer.get("cache-control") == "no-store"
+    assert answer.get("x-request-id")
+    error = json.loads(answer.body)["error"]
+    assert error["code"] == answer.status
+    return answer, error["details"][0]["reason"]
+
+
+# Rules 2 and 4: each limit by its setting.
+def test_limits_are_settings(start, upstream):
+    gateway = start("omni-gateway", *settings(
+        upstream, max_json_depth="10", max_in_flight="1", header_timeout="200ms", body_timeout="200ms"))
+    with httpx.Client(base_url=f"http://{gateway.address}", timeout=60) as http:
+        for depth, reason in ((9, "INVALID_FIELD"), (10, "JSON_TOO_DEEP")):
+            deep = '{"labels":' + "[" * depth + "]" * depth + "}"
+            answer = http.post("/v1/users", content=deep, headers={"Content-Type": "application/json"})
+            assert_shape(answer, 400, "INVALID_ARGUMENT", reason)
+        for sent in (b"GET /v1/users HT", b"POST /v1/users HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n"
+                                          b"Content-Type: application/json\r\n\r\n{"):
+            answer, reason = refused_raw(gateway.port, sent)
+            assert (answer.status, reason) == (408, "REQUEST_TIMEOUT")
+        entered, release = threading.Event(), threading.Event()
+
+        def slow(request, context):
+            entered.set()
+            release.wait(60)
+            return user_pb2.User(id="slow")
+
+        upstream.on["GetUser"] = slow
+        with Raw(gateway.port) as first:
+            first.get("/v1/users/x")
+            assert entered.wait(60)
+            answer = http.get("/v1/users/y")
+            assert_shape(answer, 503, "UNAVAILABLE", "OVERLOADED")
+            assert answer.headers["retry-after"] == "1"
+            release.set()
+            assert json.loads(first.response().body) == {"id": "slow"}
+
+
+# Rules 2, 4 and 18.
+def test_too_many_connections(start, upstream):
+    gateway = start("omni-gateway", *settings(upstream, max_connections="1"))
+    with Raw(gateway.port) as raw:
+        assert raw.get("/healthz").response().status == 200
+        answer, reason = refused_raw(gateway.port, b"")
+        assert (answer.status, reason, answer.get("retry-after")) == (503, "OVERLOADED", "1")
+        assert raw.get("/healthz").response().status == 200
+
+
+# Rules 1, 2 and 4.
 @pytest.mark.parametrize("raw, status", [
     (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
     (b"GET /" + b"a" * 5000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 414),
@@ -190,19 +262,10 @@ def test_too_large(http, upstream):
     (b"POST /v1/users HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
 ])
 def test_what_the_engine_refuses(gateway, raw, status):
-    with socket.create_connection(("127.0.0.1", gateway.port), timeout=60) as sock:
-        sock.sendall(raw)
-        answer = b""
-        while chunk := sock.recv(65536):
-            answer += chunk
-    head, _, body = answer.partition(b"\r\n\r\n")
-    assert int(head.split()[1]) == status
-    assert b"application/json" in head and b"no-store" in head and b"X-Request-Id" in head
-    import json
-    error = json.loads(body)["error"]
-    assert error["code"] == status and error["details"][0]["reason"]
+    assert refused_raw(gateway.port, raw)[0].status == status
 
 
+# Rule 17.
 def test_problem_json(http, upstream):
     answer = http.get("/v1/users?foo=1", headers={"Accept": "text/html, application/problem+json;q=1"})
     assert answer.headers["content-type"] == "application/problem+json"
@@ -210,26 +273,43 @@ def test_problem_json(http, upstream):
     assert (body["type"], body["title"], body["status"], body["code"]) == (
         "about:blank", "Bad Request", 400, "INVALID_ARGUMENT")
     assert body["detail"] and body["details"]
+    for accept in ("*/*", "application/problem+json;q=0", "application/problem+xml", "application/json"):
+        assert_shape(http.get("/v1/users?foo=1", headers={"Accept": accept}), 400)
 
 
+# Rules 4 and 17.
+def test_problem_json_also_for_what_the_engine_refuses(http, upstream):
+    answer = http.post("/v1/users", json={"email": "x" * 70000},
+                       headers={"Accept": "application/problem+json"})
+    assert (answer.status_code, answer.headers["content-type"]) == (413, "application/problem+json")
+    assert answer.json()["status"] == 413
+
+
+# Rules 4 and 17.
 def test_aws_shape(start, upstream):
-    gateway = start("omni-gateway", *settings(upstream, error_shape="aws"))
-    answer = httpx.get(f"http://{gateway.address}/nope")
-    assert answer.json() == {"message": "There is nothing at this path."}
+    gateway = start("omni-gateway", *settings(upstream, error_shape="aws", max_target_bytes="256"))
+    upstream.on["GetUser"] = lambda request, context: fail(
+        context, grpc.StatusCode.NOT_FOUND, "no such user", error_info("GONE"))
+    for path, status, message in (
+            ("/nope", 404, "There is nothing at this path."),
+            ("/v1/users/x", 404, "no such user"),
+            ("/v1/users?x=1", 400, "x: no such parameter"),
+            ("/" + "a" * 300, 414, "The request target is too long")):
+        answer = httpx.get(f"http://{gateway.address}{path}", timeout=60)
+        assert answer.headers["content-type"] == "application/json"
+        assert (answer.status_code, answer.json()) == (status, {"message": message})
 
 
+# Rule 18.
 def test_an_upstream_that_lies(http, upstream):
     """Bytes that are no message of the type become a 500 that does not say why."""
-    class Raw:
-        def SerializeToString(self):
-            return b"\xff\xff\xff"
-    from omnidata.user.v1 import user_pb2
     bad = user_pb2.User(id="x")
     bad.create_time.seconds = 2**60
     upstream.on["GetUser"] = lambda request, context: bad
     assert_shape(http.get("/v1/users/x"), 500, "INTERNAL", "UPSTREAM_FAILED")
 
 
+# Rule 19.
 def test_deadline(start, upstream):
     gateway = start("omni-gateway", *settings(upstream, deadline="300ms"))
 

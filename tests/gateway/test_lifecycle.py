@@ -25,6 +25,7 @@ def url(gateway, path):
     return f"http://{gateway.address}{path}"
 
 
+# Rule 18.
 def test_upstream_down_and_up(start, own_upstream, wait_until):
     gateway = start("omni-gateway", *settings(own_upstream))
     wait_until(lambda: httpx.get(url(gateway, "/readyz")).status_code == 200)
@@ -53,6 +54,7 @@ def test_not_serving_is_not_ready(start, own_upstream, wait_until):
     wait_until(lambda: httpx.get(url(gateway, "/readyz")).status_code == 503)
 
 
+# Rule 19.
 def test_a_client_that_goes_cancels_the_call(gateway, upstream, wait_until):
     entered, ended = threading.Event(), threading.Event()
 
@@ -82,6 +84,53 @@ def test_a_client_that_leaves_a_stream_cancels_it(gateway, http, upstream):
     with http.stream("GET", "/v1/analytics/events:tail") as answer:
         assert next(answer.iter_lines()).strip() == 'data: {"missed":"1"}'
     assert upstream.cancelled.wait(60)
+
+
+# Rule 19.
+@pytest.mark.parametrize("version", ["http1", "http2"])
+def test_a_client_that_leaves_a_quiet_stream_cancels_it(start, upstream, wait_until, version):
+    """Its FIN alone may be that of a client that still reads, and a sign of life is far off."""
+    gateway = start("omni-gateway", *settings(upstream, heartbeat="10m"))
+    entered = threading.Event()
+
+    def quiet(request, context):
+        entered.set()
+        while context.is_active():
+            time.sleep(0.02)
+        yield analytics_pb2.TailEventsResponse()
+
+    upstream.on["TailEvents"] = quiet
+    client = subprocess.Popen(
+        ["curl", "-sSN", "--http2-prior-knowledge" if version == "http2" else "--http1.1",
+         url(gateway, "/v1/analytics/events:tail")], stdout=subprocess.PIPE)
+    assert entered.wait(60)
+    assert client.stdout.readline() == b":\n"
+    assert not upstream.cancelled.is_set()
+    client.kill()
+    client.communicate()
+    assert upstream.cancelled.wait(60)
+    wait_until(lambda: [e for e in gateway.events("request") if e.get("aborted")])
+
+
+# Rule 19.
+def test_a_half_closed_reader_of_a_stream_gets_all_of_it(gateway, upstream):
+    release = threading.Event()
+
+    def later(request, context):
+        release.wait(60)
+        yield analytics_pb2.TailEventsResponse(missed=3)
+
+    upstream.on["TailEvents"] = later
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=60) as sock:
+        sock.sendall(b"GET /v1/analytics/events:tail HTTP/1.1\r\nHost: a\r\n\r\n")
+        sock.shutdown(socket.SHUT_WR)
+        answer = b""
+        while b":\n\n" not in answer:
+            answer += sock.recv(65536)
+        release.set()
+        while piece := sock.recv(65536):
+            answer += piece
+    assert b'data: {"missed":"3"}\n\n' in answer
 
 
 def test_a_stream_opens_and_shows_life(http, upstream):
@@ -159,6 +208,7 @@ def test_a_quiet_stream_of_lines_shows_life(http, upstream):
         assert [line.strip() for line in lines if line.strip()] == ['{"missed":"2"}']
 
 
+# Rule 2.
 def test_a_slow_reader_is_dropped(start, upstream, wait_until):
     gateway = start("omni-gateway", *settings(upstream, stream_buffer="64KiB"))
     from omnidata.event.v1 import event_pb2
@@ -176,6 +226,7 @@ def test_a_slow_reader_is_dropped(start, upstream, wait_until):
     assert httpx.get(url(gateway, "/healthz")).status_code == 200
 
 
+# Rule 5.
 def test_drain(start, upstream, wait_until):
     gateway = start("omni-gateway", *settings(upstream, linger="4s"))
     wait_until(lambda: httpx.get(url(gateway, "/readyz")).status_code == 200)
@@ -213,6 +264,7 @@ def test_drain(start, upstream, wait_until):
     assert gateway.events("stopped")[0]["clean"] is True
 
 
+# Rule 5.
 def test_drain_gives_up_after_the_grace_period(start, upstream):
     gateway = start("omni-gateway", *settings(upstream, grace="200ms", deadline="30s"))
     entered = threading.Event()
@@ -262,6 +314,7 @@ def test_port_in_use(run, gateway, upstream):
     assert f"--listen: {gateway.address}" in done.stderr
 
 
+# Rule 6.
 def test_conflicting_routes_are_refused(run, gen, upstream, tmp_path):
     (tmp_path / "clash.proto").write_text("""
         syntax = "proto3"; package omnidata.user.v1.clash; import "google/api/annotations.proto";

@@ -15,6 +15,7 @@ from support import trust
 TIME = timestamp_pb2.Timestamp(seconds=1767225600, nanos=500_000_000)
 
 
+# Rules 10 and 20.
 def test_create(http, upstream):
     answer = http.post("/v1/users", json={
         "email": "é@example.org", "displayName": "Zoë \"Z\"", "status": "USER_STATUS_INVITED",
@@ -30,6 +31,7 @@ def test_create(http, upstream):
     assert metadata["traceparent"].startswith("00-")
 
 
+# Rules 7 and 20.
 def test_get(http, upstream):
     user = user_pb2.User(id="a/b c", email="x@y", status=3, labels={"k": "v"}, create_time=TIME,
                          etag="v2", owner=user_pb2.Owner(issuer="i"))
@@ -55,6 +57,7 @@ def test_batch_get(http, upstream):
                                          {"error": {"code": 5, "message": "no such user"}}]}
 
 
+# Rule 9.
 @pytest.mark.parametrize("query, body, paths", [
     ("", {"displayName": "n"}, ["display_name"]),
     ("", {"given_name": None, "labels": {}}, ["given_name", "labels"]),
@@ -74,6 +77,7 @@ def test_update_masks(http, upstream, query, body, paths):
     assert request.update_mask == field_mask_pb2.FieldMask(paths=paths)
 
 
+# Rule 10.
 def test_delete(http, upstream):
     answer = http.delete("/v1/users/u1", headers={"If-Match": '"e9"', "Idempotency-Key": '"q"'})
     assert (answer.status_code, answer.content) == (204, b"")
@@ -81,6 +85,7 @@ def test_delete(http, upstream):
                                                                         request_id="q")
 
 
+# Rule 8.
 def test_pages_and_search(http, upstream):
     upstream.on["ListUsers"] = lambda request, context: user_pb2.ListUsersResponse(
         users=[user_pb2.User(id=str(i)) for i in range(request.page_size)], next_page_token="t+/=")
@@ -91,6 +96,7 @@ def test_pages_and_search(http, upstream):
     assert upstream.last("SearchUsers")[1].query == "josé a"
 
 
+# Rules 8 and 11.
 def test_analytics(http, upstream):
     upstream.on["GetSummary"] = lambda request, context: analytics_pb2.GetSummaryResponse(
         start_time=request.start_time, events=2**63, kinds=[analytics_pb2.KindCount(
@@ -116,6 +122,7 @@ def test_nothing_internal_is_reachable(http):
         assert http.post(path, json={}).status_code == 404
 
 
+# Rule 3.
 def test_head_is_get_without_body(http, upstream):
     for path in ("/v1/users/x", "/healthz", "/"):
         get, head = http.get(path), http.head(path)
@@ -124,6 +131,7 @@ def test_head_is_get_without_body(http, upstream):
             assert head.headers.get(name) == get.headers.get(name)
 
 
+# Rule 20.
 def test_conditional_reads(http, upstream):
     for value in ('"e1"', 'W/"e1"', '"a", "e1"', "*"):
         answer = http.get("/v1/users/x", headers={"If-None-Match": value})
@@ -134,6 +142,7 @@ def test_conditional_reads(http, upstream):
     assert answer.status_code == 200
 
 
+# Rule 20.
 def test_if_match(http, upstream):
     from upstream import error_info, fail
     import grpc
@@ -150,6 +159,7 @@ def test_if_match(http, upstream):
     assert http.patch("/v1/users/x", json={"etag": "h"}).status_code == 409
 
 
+# Rules 4 and 19.
 def test_ids_and_traces(http, upstream):
     trace = "0af7651916cd43dd8448eb211c80319c"
     answer = http.get("/v1/users/x", headers={
@@ -194,6 +204,7 @@ def test_stream(http, upstream):
     assert (head.status_code, head.headers["content-type"]) == (200, "text/event-stream")
 
 
+# Rule 20.
 def test_changes_can_be_made_conditional(start, upstream):
     from conftest import settings
     gateway = start("omni-gateway", *settings(upstream, require_if_match="true"))

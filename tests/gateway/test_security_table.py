@@ -69,6 +69,7 @@ PATHS = [
 ]
 
 
+# Rule 7: nothing is normalised.
 @pytest.mark.parametrize("method, target, status, reason", PATHS,
                          ids=[f"{row[0]}-{row[1]}" for row in PATHS])
 def test_paths(gateway, upstream, method, target, status, reason):
@@ -90,6 +91,7 @@ OVERRIDES = ["X-HTTP-Method-Override: DELETE", "X-HTTP-Method: DELETE", "X-Metho
              "Cookie: token=x", "Connection: authorization"]
 
 
+# Rule 19.
 @pytest.mark.parametrize("header", OVERRIDES)
 def test_headers_that_sign_nobody_in(gateway, upstream, header):
     with Raw(gateway.port) as raw:
@@ -98,6 +100,7 @@ def test_headers_that_sign_nobody_in(gateway, upstream, header):
     assert upstream.calls == []
 
 
+# Rule 19.
 @pytest.mark.parametrize("header", OVERRIDES)
 def test_headers_that_change_nothing(gateway, upstream, module_issuer, header):
     """The service learns of the verified token and nothing of these."""
@@ -143,6 +146,7 @@ ORIGINS = [
 ]
 
 
+# Rule 23.
 @pytest.mark.parametrize("origin, good", ORIGINS, ids=[row[0] for row in ORIGINS])
 def test_origins(gateway, upstream, module_issuer, origin, good):
     """On successes, refusals and preflights: the origin itself or nothing, and never credentials."""
@@ -162,6 +166,7 @@ def test_origins(gateway, upstream, module_issuer, origin, good):
     assert [call[0] for call in upstream.calls] == ["GetUser", "GetUser"]
 
 
+# Rule 23.
 def test_any_origin_is_still_no_credentials(start, upstream):
     program = start("omni-gateway", *settings(upstream, access="open", cors_origins="*"))
     with httpx.Client(base_url=f"http://{program.address}") as client:

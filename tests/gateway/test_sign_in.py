@@ -32,6 +32,7 @@ def create(http, *args, **kwargs):
 
 # --- what is asked for ---
 
+# Rule 18.
 def test_a_write_needs_a_user(http, upstream):
     answer = create(http)
     assert answer.status_code == 401 and reason_of(answer) == "TOKEN_MISSING"
@@ -52,6 +53,7 @@ def test_a_read_needs_none_but_takes_no_wrong_one(http, upstream, module_issuer)
     assert len(upstream.calls) == 2
 
 
+# Rule 24.
 def test_scopes(http, upstream, module_issuer):
     answer = create(http, headers=module_issuer.bearer(scope="openid users.read users.write2"))
     assert answer.status_code == 403 and reason_of(answer) == "SCOPE_MISSING"
@@ -119,6 +121,7 @@ def test_other_places_do_not_count(gateway, http, upstream, module_issuer):
     assert text.split(".")[2] not in gateway.stderr
 
 
+# Rule 23.
 def test_a_preflight_needs_nothing_and_refusals_can_be_read(http):
     origin = {"Origin": "https://app.example"}
     answer = http.options("/v1/users", headers={**origin, "Access-Control-Request-Method": "POST",
@@ -150,6 +153,7 @@ def status_of(client, headers):
     return client.get("/v1/users/x", headers=headers).status_code
 
 
+# Rule 24.
 def test_an_issuer_that_comes_later(start, upstream, issuer):
     headers = issuer.bearer()
     issuer.stop()
@@ -162,8 +166,10 @@ def test_an_issuer_that_comes_later(start, upstream, issuer):
         wait_until(lambda: program.events("issuer_keys_failed"))
         issuer.start()
         wait_until(lambda: status_of(client, headers) == 200, what="keys that come later")
+        assert issuer.agents == {"omni-gateway"}  # some issuers refuse who does not say who it is
 
 
+# Rule 24.
 def test_an_issuer_that_goes_away(start, upstream, issuer):
     program, client = start_gateway(start, upstream, issuer.setting, issuer_keys_refresh="1s",
                                     issuer_keys_max_age="3s", token_cache_time="0s")
@@ -180,6 +186,7 @@ def test_an_issuer_that_goes_away(start, upstream, issuer):
         wait_until(lambda: status_of(client, issuer.bearer()) == 200, what="the keys again")
 
 
+# Rule 24.
 def test_rotation(start, upstream, issuer):
     """A new key is asked for when its first token comes; what an old one signed is good no more."""
     program, client = start_gateway(start, upstream, issuer.setting)
@@ -207,6 +214,7 @@ def test_a_key_that_was_exchanged_under_its_id(start, upstream, issuer):
         assert status_of(client, old) == 200  # what was remembered as bad is looked at again
 
 
+# Rule 24.
 def test_a_flood_of_unknown_keys_asks_once(start, upstream, issuer):
     program, client = start_gateway(start, upstream, issuer.setting, issuer_keys_refetch="1h")
     with client:
@@ -241,6 +249,7 @@ def broken(issuer, path=KEYS, status=None, body=None, name=None, delay_s=0, keys
         issuer.keys = keys
 
 
+# Rule 24.
 @pytest.mark.parametrize("fault, words", [
     (dict(name="https://other.example"), "another issuer's"),
     (dict(path=DISCOVERY, body=b"<html>"), "discovery: JSON"),

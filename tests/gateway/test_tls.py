@@ -30,6 +30,7 @@ def test_calls(client, upstream):
     assert refused.status_code == 400 and refused.json()["error"]["status"] == "INVALID_ARGUMENT"
 
 
+# Rule 4.
 def test_errors_of_the_engine_look_like_all_others(client):
     answer = client.get("/v1/users/x", headers={"X-Long": "a" * 40000})
     assert answer.status_code == 431
@@ -57,6 +58,19 @@ def test_bodies_that_are_too_large(secure, authority, tmp_path, version):
          "-H", "Content-Type: application/json", "--data-binary", f"@{tmp_path}/body"],
         capture_output=True, text=True, timeout=30)
     assert json.loads(done.stdout)["error"]["code"] == 413
+
+
+# Rule 5.
+def test_client_certificates(start, shared_upstream, authority):
+    from conftest import settings
+    gateway = start("omni-gateway", *settings(
+        shared_upstream, tls_cert=authority.folder / "localhost.pem",
+        tls_key=authority.folder / "localhost.key", tls_client_ca=authority.ca, tls_client_auth="required"))
+    url = f"https://localhost:{gateway.port}/healthz"
+    cert, key = authority.issue("alice")
+    assert httpx.get(url, verify=str(authority.ca), cert=(str(cert), str(key))).status_code == 200
+    with pytest.raises(httpx.TransportError):
+        httpx.get(url, verify=str(authority.ca))
 
 
 @pytest.mark.parametrize("settings_, named", [

@@ -246,6 +246,7 @@ def ready(gateway, http, module_issuer):
     return http
 
 
+# Rules 18 and 24.
 @pytest.mark.parametrize("make, reason", [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
 def test_refused(ready, upstream, module_issuer, make, reason):
     text = make(module_issuer)
@@ -281,6 +282,7 @@ GOOD = [
 ]
 
 
+# Rule 24.
 @pytest.mark.parametrize("make", [row[1] for row in GOOD], ids=[row[0] for row in GOOD])
 def test_taken(ready, upstream, module_issuer, make):
     """The other side of the table: what a small change would break, and twice, for the cache."""

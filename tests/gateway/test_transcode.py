@@ -168,6 +168,7 @@ def without_negative_zero(message):
     return "-0.0" not in text and "-0.0" not in str(message) and ": -0\n" not in str(message)
 
 
+# Rules 11, 12 and 13.
 @pytest.mark.parametrize("name", NAMES)
 def test_random_messages(types, peer, name):
     @settings(max_examples=80, deadline=None, database=None,
@@ -193,6 +194,7 @@ def test_random_messages(types, peer, name):
     check()
 
 
+# Rule 14.
 @pytest.mark.parametrize("name", NAMES)
 def test_wire_in_any_order(types, peer, name):
     """Records shuffled, repeated and split: what their parser makes of them, ours shows."""
@@ -217,6 +219,7 @@ def test_wire_in_any_order(types, peer, name):
     check()
 
 
+# Rule 13.
 def test_any(types, peer):
     cases = [
         {"any": {}},
@@ -264,6 +267,7 @@ JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text()
                     | st.dictionaries(st.text(max_size=4), inner, max_size=4), max_leaves=12)
 
 
+# Rules 11, 12 and 13.
 @settings(max_examples=600, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_the_reader_agrees_with_python(peer, data):

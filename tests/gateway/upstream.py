@@ -16,8 +16,10 @@ def fail(context, code, message, *details, trailers=()):
     if details:
         status = status_pb2.Status(code=code.value[0], message=message)
         for detail in details:
-            packed = any_pb2.Any()
-            packed.Pack(detail)
+            packed = detail
+            if not isinstance(detail, any_pb2.Any):
+                packed = any_pb2.Any()
+                packed.Pack(detail)
             status.details.append(packed)
         metadata.append(("grpc-status-details-bin", status.SerializeToString()))
     context.set_trailing_metadata(metadata)

@@ -353,10 +353,10 @@ static void on_headers(void *context, struct http_exchange *exchange)
         http_answer_error(exchange, 401, "Not without a key");
 }
 
-static void on_error(void *context, int status, const char *text, struct buf *body,
-                     struct str *content_type)
+static void on_error(void *context, struct http_exchange *exchange, int status, const char *text,
+                     struct buf *body, struct str *content_type)
 {
-    (void)context;
+    (void)context, (void)exchange;
     *content_type = STR("application/json");
     struct json_out json = json_out_to(body);
     json_object_begin(&json);

@@ -105,6 +105,7 @@ class Issuer:
         self.keys = keys or [key("ec1"), key("rsa1", "RSA"), key("ed1", "OKP")]
         self.status, self.body, self.delay_s = {}, {}, 0  # by path
         self.asked = {}
+        self.agents = set()
         self.name = None  # what the discovery document says; None: the truth
         self.ca_file = None
         self._context = self._certify(tls_dir) if tls_dir else None
@@ -175,6 +176,7 @@ class Issuer:
     def _answer(self, handler):
         path = handler.path
         self.asked[path] = self.asked.get(path, 0) + 1
+        self.agents.add(handler.headers.get("User-Agent"))
         self._released.wait(self.delay_s)
         documents = {DISCOVERY: {"issuer": self.name or self.url, "jwks_uri": self.url + KEYS},
                      KEYS: {"keys": [k.jwk() for k in self.keys]}}

@@ -77,10 +77,10 @@ static inline void stub_request(void *context, struct http_exchange *exchange)
     pthread_mutex_unlock(&stub->lock);
 }
 
-static inline void stub_error(void *context, int status, const char *text, struct buf *body,
-                              struct str *type)
+static inline void stub_error(void *context, struct http_exchange *exchange, int status,
+                              const char *text, struct buf *body, struct str *type)
 {
-    (void)context, (void)status;
+    (void)context, (void)exchange, (void)status;
     buf_add_cstr(body, text);
     *type = STR("text/plain");
 }

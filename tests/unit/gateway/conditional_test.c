@@ -2,6 +2,7 @@
 #include "gateway/conditional.h"
 #include "tests/support/unit.h"
 
+/* Rule 20. */
 static void matches(void **state)
 {
     static const struct {
@@ -31,6 +32,7 @@ static void matches(void **state)
             fail_msg("%s", rows[i].header);
 }
 
+/* Rule 20. */
 static void reads_if_match(void **state)
 {
     static const struct {
@@ -85,12 +87,39 @@ static void negotiates(void **state)
             fail_msg("%s", rows[i].header);
 }
 
+/* Rule 17. */
+static void names(void **state)
+{
+    static const struct {
+        const char *header;
+        bool names;
+    } rows[] = {
+        {"a/b", true},
+        {"A/B", true},
+        {"c/d, a/b;q=0.1", true},
+        {"c/d ,\ta/b ;x=y", true},
+        {"a/b;q=0", false},
+        {"a/b;x=y;q=0.0", false},
+        {"*/*", false},
+        {"*", false},
+        {"a/*", false},
+        {"a/bc, xa/b", false},
+        {"", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (conditional_names(str_of(rows[i].header), STR("a/b")) != rows[i].names)
+            fail_msg("%s", rows[i].header);
+    assert_false(conditional_names((struct str){NULL, 0}, STR("a/b")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(matches),
         cmocka_unit_test(reads_if_match),
         cmocka_unit_test(negotiates),
+        cmocka_unit_test(names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

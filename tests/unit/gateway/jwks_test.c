@@ -46,6 +46,7 @@ static enum jwks_answer find(struct fixture *fixture, const char *kid)
     return answer;
 }
 
+/* Rule 24. */
 static void keys_come_and_are_refreshed(void **state)
 {
     struct fixture *fixture = *state;
@@ -64,6 +65,7 @@ static void keys_come_and_are_refreshed(void **state)
     assert_int_equal(find(fixture, "new"), JWKS_FOUND);
 }
 
+/* Rule 24. */
 static void unknown_keys_cause_one_fetch_a_minute(void **state)
 {
     struct fixture *fixture = *state;
@@ -139,6 +141,7 @@ static void failures_are_repeated_slower_and_slower(void **state)
     assert_true(jwks_step(fixture->jwks) <= 1000); /* from the beginning */
 }
 
+/* Rule 24. */
 static void old_keys_are_kept_for_a_while(void **state)
 {
     struct fixture *fixture = *state;

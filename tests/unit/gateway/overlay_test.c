@@ -91,6 +91,7 @@ static const char *outcome(struct schema *schema, const struct row *row, struct 
     return buf_cstr(shown);
 }
 
+/* Rules 6 and 8. */
 static void lays_over(void **state)
 {
     int bad = 0;
@@ -106,6 +107,7 @@ static void lays_over(void **state)
     assert_int_equal(bad, 0);
 }
 
+/* Rule 8. */
 static void refuses_malformed_queries(void **state)
 {
     static const char *const queries[] = {"%zz=1", "%=1", "tree.%z1=1", "%ff=1"};
@@ -120,6 +122,7 @@ static void refuses_malformed_queries(void **state)
     }
 }
 
+/* Rule 6. */
 static void keeps_body_and_path_apart(void **state)
 {
     struct arena arena = {0};
@@ -141,6 +144,7 @@ static void keeps_body_and_path_apart(void **state)
     arena_clear(&arena);
 }
 
+/* Rule 6. */
 static void puts_the_body_into_its_field(void **state)
 {
     struct arena arena = {0};
@@ -163,6 +167,7 @@ static void puts_the_body_into_its_field(void **state)
     arena_clear(&arena);
 }
 
+/* Rule 9. */
 static void computes_masks(void **state)
 {
     static const char *const cases[][3] = {

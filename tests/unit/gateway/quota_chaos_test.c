@@ -178,6 +178,7 @@ static void end(struct world *world)
     free(world);
 }
 
+/* Rule 25. */
 static void nothing_is_lost(void **state)
 {
     (void)state;
@@ -192,7 +193,8 @@ static void nothing_is_lost(void **state)
     }
 }
 
-/* Messages that arrive after their senders have given up may cost a lease, and never give one. */
+/* Rule 25. Messages that arrive after their senders have given up may cost a lease, and never give
+ * one. */
 static void late_messages_admit_no_more(void **state)
 {
     (void)state;

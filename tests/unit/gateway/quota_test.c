@@ -49,6 +49,7 @@ static void kill_it(struct quota *quota)
     quota_free(quota);
 }
 
+/* Rule 25. */
 static void spends_exactly(void **state)
 {
     static const uint64_t quotas[] = {1, 2, 3, 7, 100, 12345};
@@ -201,7 +202,7 @@ static void away_is_not_used_up(void **state)
     kill_it(quota);
 }
 
-/* What is leased goes on being spent while the store is away. */
+/* Rule 25. What is leased goes on being spent while the store is away. */
 static void leases_outlive_the_store(void **state)
 {
     struct store store = new_store(1000);
@@ -289,7 +290,7 @@ static void subjects_are_apart(void **state)
     kill_it(quota);
 }
 
-/* Two gateways share one quota; what one holds and does not use goes back. */
+/* Rule 25. Two gateways share one quota; what one holds and does not use goes back. */
 static void gateways_share(void **state)
 {
     struct store store = new_store(100);
@@ -323,7 +324,8 @@ static void drains(void **state)
     kill_it(quota);
 }
 
-/* Killed at every point of its life; the next process gives back exactly what was not spent. */
+/* Rule 25. Killed at every point of its life; the next process gives back exactly what was not
+ * spent. */
 static void killed_gateways_give_back(void **state)
 {
     (void)state;

@@ -131,6 +131,7 @@ static const char *const PATHS[][4] = {
     {"GET", "/head", "methods", ""},
 };
 
+/* Rule 7. */
 static void finds(void **state)
 {
     const struct fixture *f = *state;
@@ -164,6 +165,7 @@ static void finds(void **state)
     }
 }
 
+/* Rule 3. */
 static void says_what_is_allowed(void **state)
 {
     const struct fixture *f = *state;
@@ -216,6 +218,7 @@ static const char *const WRONG[][3] = {
     {"GET", "/files/**", "would answer the same requests"},
 };
 
+/* Rules 6 and 7. */
 static void refuses_templates(void **state)
 {
     struct fixture *f = *state;
@@ -231,6 +234,7 @@ static void refuses_templates(void **state)
     }
 }
 
+/* Rule 6. */
 static void refuses_bodies(void **state)
 {
     struct fixture *f = *state;

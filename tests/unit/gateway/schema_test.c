@@ -113,6 +113,7 @@ static void resolves_paths(void **state)
             fail_msg("%s", wrong[i]);
 }
 
+/* Rule 10. */
 static void reads_methods_and_policies(void **state)
 {
     (void)state;
@@ -150,6 +151,7 @@ static void reads_methods_and_policies(void **state)
     schema_free(schema);
 }
 
+/* Rule 6. */
 static void reads_additional_bindings(void **state)
 {
     size_t count;

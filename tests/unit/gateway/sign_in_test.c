@@ -108,6 +108,7 @@ static void a_token_says_who_it_is(void **state)
     }
 }
 
+/* Rule 24. */
 static void it_ends_with_its_expiry_and_the_skew(void **state)
 {
     struct fixture *fixture = *state;
@@ -119,6 +120,7 @@ static void it_ends_with_its_expiry_and_the_skew(void **state)
     assert_string_equal(check(fixture, token), "TOKEN_EXPIRED");
 }
 
+/* Rule 24. */
 static void memory_does_not_outlive_its_time(void **state)
 {
     struct fixture *fixture = *state;
@@ -133,6 +135,7 @@ static void memory_does_not_outlive_its_time(void **state)
     assert_int_equal(fixture->err.retry_after_ms, 5000);
 }
 
+/* Rule 24. */
 static void memory_does_not_outlive_the_key(void **state)
 {
     struct fixture *fixture = *state;

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+/* Rule 16. */
 static void maps_codes(void **state)
 {
     static const int wanted[] = {200, 499, 500, 400, 504, 404, 409, 403, 429,
@@ -27,10 +28,11 @@ static const char *body(const struct failure *failure, enum status_shape shape,
 {
     struct buf *out = arena_alloc(arena, sizeof *out);
     buf_init_arena(out, arena, 1 << 20);
-    status_body(failure, shape, schema, arena, out);
+    status_body(failure, shape, &(struct status_types){schema, NULL}, arena, out);
     return buf_cstr(out);
 }
 
+/* Rule 17. */
 static void writes_shapes(void **state)
 {
     struct arena arena = {0};
@@ -77,6 +79,7 @@ static struct str details_with(const char *reason, struct arena *arena)
     return proto_encode_arena(arena, &status.base);
 }
 
+/* Rules 17 and 18. */
 static void keeps_details_and_hides_the_inside(void **state)
 {
     struct arena arena = {0};
@@ -111,6 +114,7 @@ static void keeps_details_and_hides_the_inside(void **state)
     arena_clear(&arena);
 }
 
+/* Rules 16, 18, 20 and 21. */
 static void knows_the_special_statuses(void **state)
 {
     struct arena arena = {0};

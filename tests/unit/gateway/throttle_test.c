@@ -41,6 +41,7 @@ static void limits(void **state)
     assert_int_equal(throttle_limit_of(NAN, 1).token_ns, 1000000000000000);
 }
 
+/* Rule 25. */
 static void burst_then_rate(void **state)
 {
     struct throttle_limit limit = throttle_limit_of(10, 5);
@@ -77,7 +78,7 @@ static void costs(void **state)
     assert_int_equal(take(&bucket, limit, 1000, now).wait_ns, 10 * SECOND);
 }
 
-/* Over any span of time: at most burst + rate × span. */
+/* Rule 25. Over any span of time: at most burst + rate × span. */
 static void never_more(void **state)
 {
     struct throttle_limit limit = throttle_limit_of(7, 3);
@@ -171,6 +172,7 @@ static void *take_many(void *argument)
     return (void *)admitted;
 }
 
+/* Rule 25. */
 static void threads_share_a_bucket(void **state)
 {
     struct throttle *throttle = throttle_new(1);

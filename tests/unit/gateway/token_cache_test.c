@@ -43,6 +43,7 @@ static bool has(struct token_cache *cache, int number, int64_t now_s)
     return found;
 }
 
+/* Rule 24. */
 static void entries_are_good_until_they_end(void **state)
 {
     struct token_cache *cache = token_cache_new(64);
@@ -58,6 +59,7 @@ static void entries_are_good_until_they_end(void **state)
     token_cache_free(NULL);
 }
 
+/* Rule 24. */
 static void room_is_made_by_the_oldest(void **state)
 {
     struct token_cache *cache = token_cache_new(8); /* one set */

@@ -119,6 +119,7 @@ static int print_wrong(const char *json, const char *path, const char *seen)
     return 1;
 }
 
+/* Rules 11, 12 and 13. */
 static void takes(void **state)
 {
     int bad = 0;
@@ -223,6 +224,7 @@ static const char *const REFUSED[][4] = {
      "left.right.more[1].named.k.x", "no such field"},
 };
 
+/* Rules 11, 12 and 13. */
 static void refuses(void **state)
 {
     int bad = 0;
@@ -275,7 +277,8 @@ static void ignores_what_is_unknown(void **state)
     }
 }
 
-/* The exact bytes, once: what is written is canonical (in order of the text, packed, minimal). */
+/* Rule 14. The exact bytes, once: what is written is canonical (in order of the text, packed,
+ * minimal). */
 static void writes_exact_bytes(void **state)
 {
     static const char *const cases[][3] = {

@@ -99,6 +99,7 @@ static int print_wrong(const char *type, const char *hex, const char *seen)
     return 1;
 }
 
+/* Rules 11, 13 and 14. */
 static void shows(void **state)
 {
     int bad = 0;
@@ -141,6 +142,7 @@ static const char *const REFUSED[][3] = {
     {"Known", "0a060a04612f6e6f", "not known"},
 };
 
+/* Rules 13 and 14. */
 static void refuses(void **state)
 {
     for (size_t i = 0; i < sizeof REFUSED / sizeof *REFUSED; i++) {
@@ -156,6 +158,7 @@ static void refuses(void **state)
     }
 }
 
+/* Rule 13. */
 static void bounds_depth(void **state)
 {
     for (int depth = 99; depth <= 100; depth++) {
@@ -181,6 +184,7 @@ static void bounds_depth(void **state)
     }
 }
 
+/* Rule 6: response_body. */
 static void shows_one_field(void **state)
 {
     static const char *const cases[][4] = {

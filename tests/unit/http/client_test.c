@@ -63,10 +63,10 @@ static void on_request(void *context, struct http_exchange *exchange)
     }
 }
 
-static void on_error(void *context, int status, const char *text, struct buf *body,
-                     struct str *type)
+static void on_error(void *context, struct http_exchange *exchange, int status, const char *text,
+                     struct buf *body, struct str *type)
 {
-    (void)context, (void)status;
+    (void)context, (void)exchange, (void)status;
     buf_add_cstr(body, text);
     *type = STR("text/plain");
 }
@@ -192,6 +192,7 @@ static void methods_without_a_body(void **state)
     assert_int_equal(response.body.len, 0);
 }
 
+/* Rule 36. */
 static void connections_are_used_again_and_redirects_are_not_followed(void **state)
 {
     struct world *world = *state;

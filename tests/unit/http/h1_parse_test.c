@@ -233,6 +233,7 @@ static void check_verdict(const struct parse_case *c, struct buf *out)
         fail_msg("%s: wanted \"%s\" in: %s", c->name, c->seen, text);
 }
 
+/* Rule 1. */
 static void verdicts(void **state)
 {
     (void)state;
@@ -251,6 +252,7 @@ static void check_same(const struct parse_case *c, struct buf *once, struct buf 
         fail_msg("%s, cut at %zu: %s\nat once: %s", c->name, at, buf_cstr(cut), buf_cstr(once));
 }
 
+/* Rule 1: however the bytes are cut. */
 static void every_cut_gives_the_same(void **state)
 {
     (void)state;
@@ -275,7 +277,7 @@ static void every_cut_gives_the_same(void **state)
     buf_clear(&cut);
 }
 
-/* A hundred headers are the most there may be. */
+/* Rule 2. A hundred headers are the most there may be. */
 static void header_count_is_bounded(void **state)
 {
     (void)state;
@@ -297,7 +299,8 @@ static void header_count_is_bounded(void **state)
     buf_clear(&out);
 }
 
-/* Extensions and trailers cost nothing to send: they are bounded however they are spread. */
+/* Rule 2. Extensions and trailers cost nothing to send: they are bounded however they are spread.
+ */
 static void chunk_extras_are_bounded(void **state)
 {
     (void)state;

@@ -1,0 +1,238 @@
+"""A gRPC server that is not ours, in Python, put behind the gateway by its descriptor set alone."""
+import subprocess
+from concurrent import futures
+
+import grpc
+import httpx
+import pytest
+from google.protobuf import descriptor_pb2, descriptor_pool, json_format, message_factory
+from google.rpc import error_details_pb2
+from support.programs import ROOT
+from upstream import fail
+
+SERVICE = "example.library.v1.Library"
+
+
+class Library(grpc.GenericRpcHandler):
+    """Answers with `answer[method]`, a dict or a list of dicts; remembers what it was asked."""
+
+    def __init__(self, descriptor_set):
+        pool = descriptor_pool.DescriptorPool()
+        for file in descriptor_pb2.FileDescriptorSet.FromString(descriptor_set).file:
+            pool.Add(file)
+        self._service = pool.FindServiceByName(SERVICE)
+        self._prototype = message_factory.MessageFactory(pool).GetPrototype
+        self._server = grpc.server(futures.ThreadPoolExecutor(8))
+        self._server.add_generic_rpc_handlers((self,))
+        self.port = self._server.add_insecure_port("127.0.0.1:0")
+        self._server.start()
+        self.reset()
+
+    def reset(self):
+        self.calls, self.answer, self.times = [], {}, []
+
+    def stop(self):
+        self._server.stop(0).wait()
+
+    def service(self, details):
+        service, _, name = details.method.strip("/").partition("/")
+        method = self._service.methods_by_name.get(name)
+        if service != SERVICE or not method:
+            return None
+        request = self._prototype(method.input_type)
+        response = self._prototype(method.output_type)
+
+        def made(content):
+            return json_format.ParseDict(content, response())
+
+        def answer(message, context):
+            self.calls.append((name, json_format.MessageToDict(message)))
+            self.times.append(context.time_remaining())
+            content = self.answer.get(name, {})
+            return content(context) if callable(content) else content
+
+        coding = {"request_deserializer": request.FromString,
+                  "response_serializer": lambda message: message.SerializeToString()}
+        if name == "WatchShelf":
+            return grpc.unary_stream_rpc_method_handler(
+                lambda m, c: map(made, answer(m, c)), **coding)
+        return grpc.unary_unary_rpc_method_handler(lambda m, c: made(answer(m, c)), **coding)
+
+
+@pytest.fixture(scope="module")
+def running(module_start, tmp_path_factory):
+    made = tmp_path_factory.mktemp("set") / "library.binpb"
+    subprocess.run(["protoc", f"-I{ROOT}/proto", f"-I{ROOT}/tests/gateway", "--include_imports",
+                    f"--descriptor_set_out={made}", "library.proto"], check=True)
+    library = Library(made.read_bytes())
+    gateway = module_start(
+        "omni-gateway", "--listen=127.0.0.1:0", "--access=open", "--deadline=7s",
+        f"--descriptor-set={made}", f"--upstreams={SERVICE}=127.0.0.1:{library.port}")
+    with httpx.Client(base_url=f"http://{gateway.address}", timeout=60) as http:
+        yield library, http
+    library.stop()
+
+
+@pytest.fixture
+def library(running):
+    running[0].reset()
+    return running[0]
+
+
+@pytest.fixture
+def http(running):
+    return running[1]
+
+
+BOOK = "shelves/1/books/2"
+REQUESTS = [
+    # method, target, body, the call and its request as JSON
+    ("GET", f"/v1/{BOOK}", None, "GetBook", {"name": BOOK}),
+    ("GET", "/v1/books/a%2Fb%20c", None, "GetBook", {"name": "a/b c"}),
+    ("GET", "/v1/shelves/1%2F2/books/x%20y", None, "GetBook", {"name": "shelves/1%2F2/books/x y"}),
+    ("GET", f"/v1/{BOOK}/title", None, "GetBook", {"name": BOOK}),
+    ("GET", f"/v1/{BOOK}?readMask=title,readingTime", None, "GetBook",
+     {"name": BOOK, "readMask": "title,readingTime"}),
+    ("GET", f"/v1/{BOOK}?read_mask=reading_time", None, "GetBook",
+     {"name": BOOK, "readMask": "readingTime"}),
+    ("GET", "/v1/shelves/9/books?filter.genres=NOVEL&filter.genres=2&page_size=3"
+            "&filter.publishedAfter=1999-12-31T23:00:00-01:00&filter.at_most=1.5s&filter.lent=false"
+            "&filter.author.name=J+%26+K", None, "ListBooks",
+     {"parent": "shelves/9", "pageSize": 3, "filter": {
+         "genres": ["NOVEL", "POEMS"], "publishedAfter": "2000-01-01T00:00:00Z", "atMost": "1.500s",
+         "lent": False, "author": {"name": "J & K"}}}),
+    ("POST", "/v1/shelves/9/books?bookId=b1",
+     {"title": "t", "genre": "NOVEL", "pages": "12", "authors": [{"name": "a"}, {"born": 1}],
+      "labels": {"k": "v"}, "isbn": "i", "published": "2000-01-01T00:00:00Z", "readingTime": "2s",
+      "subtitle": "", "notes": {"a": [None, 1, {}]}, "cover": "AQ", "shelfMark": 0}, "CreateBook",
+     {"parent": "shelves/9", "bookId": "b1", "book": {
+         "title": "t", "genre": "NOVEL", "pages": "12", "authors": [{"name": "a"}, {"born": 1}],
+         "labels": {"k": "v"}, "isbn": "i", "published": "2000-01-01T00:00:00Z", "readingTime": "2s",
+         "subtitle": "", "notes": {"a": [None, 1.0, {}]}, "cover": "AQ==", "shelfMark": 0}}),
+    ("PATCH", f"/v1/{BOOK}", {"title": "t", "subtitle": None, "manuscriptOf": {"born": None}},
+     "UpdateBook", {"book": {"name": BOOK, "title": "t", "manuscriptOf": {}},
+                    "updateMask": "title,subtitle,manuscriptOf.born"}),
+    ("PATCH", f"/v1/{BOOK}?updateMask=labels&readMask=title", {"title": "t"}, "UpdateBook",
+     {"book": {"name": BOOK, "title": "t"}, "updateMask": "labels", "readMask": "title"}),
+    ("PATCH", f"/v1/{BOOK}?updateMask=*", {"title": "t"}, "UpdateBook",
+     {"book": {"name": BOOK, "title": "t"}, "updateMask": "*"}),
+    ("DELETE", f"/v1/{BOOK}", None, "DeleteBook", {"name": BOOK}),
+    ("POST", f"/v1/{BOOK}:move", {"to": "x", "name": "y"}, "MoveBook", {"name": BOOK, "to": "x"}),
+    ("POST", f"/v1/{BOOK}:move?&", None, "MoveBook", {"name": BOOK}),
+    # A body that is all of the request says its mask itself.
+    ("PATCH", f"/v1/{BOOK}:move", {"to": "x"}, "MoveBook", {"name": BOOK, "to": "x"}),
+    ("PATCH", f"/v1/{BOOK}:move", {"to": "x", "updateMask": "to"}, "MoveBook",
+     {"name": BOOK, "to": "x", "updateMask": "to"}),
+    # A list is replaced as a whole, so it has no mask of its own.
+    ("PATCH", f"/v1/{BOOK}/keywords", ["a", "b"], "TagBook", {"name": BOOK, "keywords": ["a", "b"]}),
+    ("GET", "/files/a/b%2Fc/d%20e", None, "ReadFile", {"path": "a/b%2Fc/d e"}),
+    ("GET", "/files", None, "ReadFile", {}),
+    ("GET", "/genres/POEMS/at/2000-01-01T00:00:00Z", None, "ReadFile",
+     {"genre": "POEMS", "at": "2000-01-01T00:00:00Z"}),
+    ("COPY", "/files/x", None, "Copy", {"path": "x"}),
+    ("BREW", "/any/x", None, "AnyMethod", {"path": "x"}),
+]
+
+
+# Rules 6, 7, 8 and 9.
+@pytest.mark.parametrize("method, target, body, call, request_", REQUESTS,
+                         ids=[f"{row[0]}-{row[1].partition('?')[0]}-{i}" for i, row in enumerate(REQUESTS)])
+def test_requests(library, http, method, target, body, call, request_):
+    answer = http.request(method, target, **({} if body is None else {"json": body}))
+    assert answer.status_code == 200, answer.text
+    assert library.calls == [(call, request_)]
+
+
+REFUSED = [
+    # method, target, body, status, the field that is named (None: no field is)
+    ("GET", f"/v1/{BOOK}", {}, 400, None),
+    ("GET", f"/v1/{BOOK}?name=x", None, 400, "name"),
+    ("GET", f"/v1/{BOOK}?title=x", None, 400, "title"),
+    ("GET", "/v1/shelves/9/books?filter=x", None, 400, "filter"),
+    ("GET", "/v1/shelves/9/books?filter.labels.a=x", None, 400, "filter.labels.a"),
+    ("GET", "/v1/shelves/9/books?filter.authors.name=x", None, 400, "filter.authors.name"),
+    ("GET", "/v1/shelves/9/books?filter.genres=HORROR", None, 400, "filter.genres"),
+    ("GET", "/v1/shelves/9/books?filter.publishedAfter=1999", None, 400, "filter.publishedAfter"),
+    ("GET", "/v1/shelves/9/books?filter.at_most=1", None, 400, "filter.at_most"),
+    ("GET", "/v1/shelves/9/books?filter.lent=yes", None, 400, "filter.lent"),
+    ("GET", "/genres/HORROR/at/2000-01-01T00:00:00Z", None, 400, "genre"),
+    ("POST", "/v1/shelves/9/books?book.title=x", {}, 400, "book.title"),
+    ("POST", "/v1/shelves/9/books", {"isbn": "x", "manuscriptOf": {}}, 400, "book.manuscriptOf"),
+    ("POST", "/v1/shelves/9/books", {"authors": [{}, {"age": 1}]}, 400, "book.authors[1].age"),
+    ("POST", f"/v1/{BOOK}:move?&to=x", {}, 400, "to"),
+    ("POST", f"/v1/{BOOK}:move?=x", {}, 400, None),
+    ("PATCH", f"/v1/{BOOK}/keywords", ["a", None], 400, "keywords[1]"),
+    ("PATCH", f"/v1/{BOOK}/keywords", {"a": 1}, 400, "keywords"),
+    ("PUT", "/files/x", None, 405, None),
+    ("GET", "/v1/shelves/9", None, 404, None),
+    ("POST", f"/{SERVICE}/Unmapped", {}, 404, None),
+]
+
+
+# Rules 6, 8 and 12: what does not fit is refused before the service hears of it, by the field's name.
+@pytest.mark.parametrize("method, target, body, status, field", REFUSED,
+                         ids=[f"{row[0]}-{row[1]}" for row in REFUSED])
+def test_refusals(library, http, method, target, body, status, field):
+    answer = http.request(method, target, **({} if body is None else {"json": body}))
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (status, status)
+    named = [v["field"] for d in error["details"] for v in d.get("fieldViolations", [])]
+    assert named == ([field] if field else []), error
+    assert library.calls == []
+
+
+# Rule 6: response_body, of any kind of field, also where it is not set.
+def test_answers(library, http):
+    book = {"name": BOOK, "title": "t", "authors": [{"name": "a"}], "pages": "9007199254740993"}
+    library.answer["GetBook"] = book
+    assert http.get(f"/v1/{BOOK}").json() == book
+    assert http.get(f"/v1/{BOOK}/title").json() == "t"
+    assert http.get(f"/v1/{BOOK}/authors").json() == [{"name": "a"}]
+    library.answer["GetBook"] = {}
+    assert http.get(f"/v1/{BOOK}/title").json() == ""
+    assert http.get(f"/v1/{BOOK}/authors").json() == []
+    assert http.delete(f"/v1/{BOOK}").json() == {}
+
+
+# Rule 6: response_body of each message of a stream.
+def test_streams(library, http):
+    library.answer["WatchShelf"] = [{"total": 1, "books": [{"title": "t"}]}, {"total": 2}]
+    whole = http.get("/v1/shelves/1:watch").text
+    assert whole == 'data: {"books":[{"title":"t"}],"total":1}\n\ndata: {"total":2}\n\n'
+    assert http.get("/v1/shelves/1:count").text == "data: 1\n\ndata: 2\n\n"
+    assert library.calls == [("WatchShelf", {"parent": "shelves/1"})] * 2
+
+
+# Rule 17: details are kept, of google.rpc and of the service's own types, and those that nobody knows.
+def test_details_of_errors(library, http):
+    from google.protobuf import any_pb2
+
+    def refuse(context):
+        fail(context, grpc.StatusCode.FAILED_PRECONDITION, "it is lent",
+             error_details_pb2.ErrorInfo(reason="LENT", domain="example.library"),
+             error_details_pb2.BadRequest(field_violations=[
+                 error_details_pb2.BadRequest.FieldViolation(field="name", description="is lent")]),
+             any_pb2.Any(type_url="type.googleapis.com/example.Other", value=b"\x01"))
+
+    library.answer["GetBook"] = refuse
+    answer = http.get(f"/v1/{BOOK}")
+    assert answer.status_code == 400
+    error = answer.json()["error"]
+    assert (error["message"], error["status"]) == ("it is lent", "FAILED_PRECONDITION")
+    google = "type.googleapis.com/google.rpc"
+    assert error["details"] == [
+        {"@type": f"{google}.ErrorInfo", "reason": "LENT", "domain": "example.library"},
+        {"@type": f"{google}.BadRequest", "fieldViolations": [
+            {"field": "name", "description": "is lent"}]},
+        {"@type": "type.googleapis.com/example.Other", "value": "AQ=="}]
+
+
+# Rule 19: the deadline of the request goes along.
+def test_the_deadline_arrives(library, http):
+    http.get(f"/v1/{BOOK}")
+    assert 0 < library.times[0] < 8  # gRPC rounds up
+
+
+def test_the_description_is_of_this_service(http):
+    document = http.get("/openapi.json").text
+    assert "example.library.v1.Book" in document and "omnidata" not in document
