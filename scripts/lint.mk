@@ -1,5 +1,5 @@
 .PHONY: lint api-baseline
-lint: ## format, warnings of two compilers, clang-tidy, rooms, sizes, the API's baseline
+lint: ## format, warnings of two compilers, clang-tidy, rooms, sizes, the API's baseline, rules without a test
 	@scripts/setup build test lint
 	@PYTHONDONTWRITEBYTECODE=1 scripts/lint
 

@@ -67,6 +67,7 @@ def check_all_once(a, producer):
     return rows
 
 
+# Rule 30.
 def test_kills_at_any_time(analytics):
     a = analytics(segment_age="50ms")
     producer = Producer(a)
@@ -97,6 +98,7 @@ def test_a_stopped_process_writes_nothing_twice(analytics):
     a.down()
 
 
+# Rule 32.
 def test_sigterm_leaves_nothing_open(analytics):
     a = analytics(segment_age="1h")
     now = time.time()
@@ -116,6 +118,7 @@ def test_sigterm_leaves_nothing_open(analytics):
     assert len(archived(a.directory, "events")) == 96
 
 
+# Rule 32.
 def test_a_stop_during_load_ends_in_time(analytics):
     a = analytics(segment_age="10s")
     producer = Producer(a)

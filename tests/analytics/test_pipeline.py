@@ -14,6 +14,7 @@ def settle(a, timeout_s=30):
     return wait_until(a.client.settled, timeout_s, "everything is archived")
 
 
+# Rules 33 and 35.
 def test_rows_are_complete_and_in_their_hours(analytics):
     a = analytics()
     now = time.time()
@@ -47,6 +48,7 @@ def test_rows_are_complete_and_in_their_hours(analytics):
     assert texts[0]["_key"].startswith("searches/v1/dt=")
 
 
+# Rule 31.
 def test_bad_events_are_quarantined_alone(analytics):
     a = analytics()
     now = time.time()
@@ -69,6 +71,7 @@ def test_bad_events_are_quarantined_alone(analytics):
     assert len(rows) == 2 and [raw_of(row) for row in kept] == [newer]
 
 
+# Rule 31.
 def test_batches_too_old_for_the_ledger_are_errors(analytics):
     a = analytics(ledger_retention="1d")
     now = time.time()

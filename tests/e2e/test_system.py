@@ -44,6 +44,7 @@ def test_search_knows_accents_case_and_scripts(system, name, email, query):
     assert user["id"] in [u["id"] for u in found["users"]]
 
 
+# Rule 22.
 def test_search_pages_are_complete_and_ordered(system):
     made = {create(system, f"page{i}@example.org", f"Pagina {i:02}")["id"] for i in range(7)}
     seen, names, token = [], [], ""
@@ -58,6 +59,7 @@ def test_search_pages_are_complete_and_ordered(system):
     assert set(seen) == made and len(seen) == 7 and names == sorted(names)
 
 
+# Rules 17, 20 and 22.
 def test_documented_errors(system):
     user = create(system, "taken@example.org", "Taken")
     http = system.http
@@ -208,6 +210,7 @@ def test_restart_keeps_everything(stack):
     reconcile(stack)
 
 
+# Rule 35.
 def test_archive_reads_with_the_usual_tools(stack):
     user = create(stack, "tools@example.org", "Tools")
     wait_archived(stack, [user["id"]])
@@ -218,6 +221,7 @@ def test_archive_reads_with_the_usual_tools(stack):
     assert user["id"] in shown.split()
 
 
+# Rule 21.
 def test_repeated_creation_is_one_creation(stack):
     body = {"email": "once@example.org", "displayName": "Once"}
     answers = [stack.http.post("/v1/users", json=body, headers={"Idempotency-Key": "k1"})

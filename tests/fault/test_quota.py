@@ -114,6 +114,7 @@ class Load:
             thread.join()
 
 
+# Rule 25.
 def test_kills_under_load(shop):
     quota = 1500
     here = shop(quota)

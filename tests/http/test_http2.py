@@ -63,6 +63,7 @@ def test_an_answer_has_what_all_answers_have(client):
     assert not {"connection", "transfer-encoding", "keep-alive"} & set(stream.headers)
 
 
+# Rule 3.
 @pytest.mark.parametrize("path, method, status, length", [
     ("/hello", "HEAD", 200, "13"), ("/status?code=204", "GET", 204, None),
     ("/status?code=304", "GET", 304, None), ("/stream?n=3&size=5", "HEAD", 200, None)])
@@ -84,6 +85,7 @@ def test_trailers_are_read_and_dropped(client):
     assert seen["body_hex"] == "6162" and "x-trailer" not in seen["headers"]
 
 
+# Rule 3.
 def test_expectations_are_met_before_the_body(client):
     stream_id = client.start("/echo", method="POST", end=False, headers=[("expect", "100-continue")])
     client.read(lambda: client.streams[stream_id].interim)
@@ -92,6 +94,7 @@ def test_expectations_are_met_before_the_body(client):
     assert echo(client.finish(stream_id))["body_hex"] == "78"
 
 
+# Rule 3.
 def test_a_refusal_comes_instead_of_the_body(client):
     stream_id = client.start("/headers-reject", method="POST", end=False,
                              headers=[("expect", "100-continue")])
@@ -116,6 +119,7 @@ REFUSED = [
      {"method": "POST", "headers": [("content-length", "200000")], "end": False}, 413)]
 
 
+# Rules 2 and 4.
 @pytest.mark.parametrize("request_, status", [(r, s) for _, r, s in REFUSED],
                          ids=[name for name, _, _ in REFUSED])
 def test_refusals_have_the_one_shape(client, request_, status):
@@ -139,6 +143,7 @@ MALFORMED = [
     ("two content-lengths", [("content-length", "1"), ("content-length", "2")])]
 
 
+# Rule 1: what HTTP/2 has of it.
 @pytest.mark.parametrize("wrong", [w for _, w in MALFORMED], ids=[n for n, _ in MALFORMED])
 def test_malformed_requests_are_reset(client, wrong):
     stream = client.get(**{"path": "/echo", **(wrong if isinstance(wrong, dict) else {"headers": wrong})})
@@ -146,6 +151,7 @@ def test_malformed_requests_are_reset(client, wrong):
     assert client.get("/hello").status == 200
 
 
+# Rule 1.
 @pytest.mark.parametrize("body", [b"a", b"abc"], ids=["shorter", "longer"])
 def test_a_body_is_as_long_as_announced(client, body):
     stream = client.get("/echo", method="POST", headers=[("content-length", "2")], body=body)
@@ -160,6 +166,7 @@ def test_connect_is_not_understood(client):
     assert client.finish(stream_id).status == 501
 
 
+# Rule 2.
 def test_a_body_that_grows_too_large(client):
     stream_id = client.start("/echo", method="POST", end=False)
     stream = client.streams[stream_id]
@@ -204,6 +211,7 @@ def test_answers_larger_than_all_windows(port, path, size):
         assert len(client.get(path).body) == size
 
 
+# Rule 2.
 def test_a_starved_stream_is_reset_and_others_go_on(start, wait_until):
     server = start("http_peer", "--write-time=300ms")
     with Client(server.port, window=10, acknowledge=False) as client:
@@ -265,6 +273,7 @@ def test_a_client_that_only_ended_its_side_gets_its_answers(port):
 
 # --- time ---
 
+# Rule 2.
 def test_a_slow_body_is_408(start):
     server = start("http_peer", "--body-time=200ms")
     with Client(server.port) as client:
@@ -273,6 +282,7 @@ def test_a_slow_body_is_408(start):
         assert client.get("/hello").status == 200
 
 
+# Rule 2.
 def test_a_slow_header_block_ends_the_connection(start):
     server = start("http_peer", "--header-time=200ms")
     with Client(server.port) as client:
@@ -332,6 +342,7 @@ FLOODS = {
 }
 
 
+# Rule 2.
 @pytest.mark.parametrize("name", [n for n in FLOODS if n != "unknown frames"])
 def test_floods_are_ended_and_counted(start, wait_until, name):
     server = start("http_peer")
@@ -353,6 +364,7 @@ def test_floods_are_ended_and_counted(start, wait_until, name):
         assert client.get("/hello").status == 200
 
 
+# Rule 2.
 def test_a_flood_of_continuations_is_ended(start):
     server = start("http_peer")
     with Client(server.port) as client:
@@ -366,6 +378,7 @@ def test_a_flood_of_continuations_is_ended(start):
         assert client.closed
 
 
+# Rule 2: who is no flood.
 def test_honest_clients_never_overdraw(client):
     for _ in range(100):
         ids = [client.start("/hello") for _ in range(30)]
@@ -379,6 +392,7 @@ def test_honest_clients_never_overdraw(client):
 
 # --- drain ---
 
+# Rule 5.
 def test_drain_lets_streams_finish(start, wait_until):
     """curl, since python-h2 takes no answers behind a GOAWAY."""
     server = start("http_peer")

@@ -59,6 +59,7 @@ def test_bodies_come_whole(raw, size, chunked):
     raw.expect_open()
 
 
+# Rule 3.
 def test_pipelined_answers_keep_the_order_of_requests(raw):
     """Answers come from other threads, the first ones last; far more than `pipeline` at once."""
     rng = random.Random(7)
@@ -90,6 +91,7 @@ def test_pipelined_answers_keep_the_order_of_requests(raw):
     raw.expect_open()
 
 
+# Rule 3.
 def test_head_has_gets_headers_and_no_body(raw):
     for path, same in (("/hello", ("content-length", "content-type")),
                        ("/stream?n=2", ("transfer-encoding", "content-type")),
@@ -131,6 +133,7 @@ def test_errors_carry_the_headers_of_the_handler(raw):
 
 # --- Expect ---
 
+# Rule 3.
 def test_expect_gets_100_before_the_body_is_sent(raw):
     raw.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
     assert raw.head() == (100, [])
@@ -145,6 +148,7 @@ def test_expect_with_the_body_already_there_gets_no_100(raw):
     assert raw.response().interim == []
 
 
+# Rule 3.
 def test_expect_waits_for_its_turn(raw):
     """The 100 must not come before the answer to the request in front."""
     raw.send("GET /delay?ms=50 HTTP/1.1\r\nHost: a\r\n\r\nPOST /echo HTTP/1.1\r\nHost: a\r\n"
@@ -155,6 +159,7 @@ def test_expect_waits_for_its_turn(raw):
     assert raw.response().status == 200
 
 
+# Rule 3.
 def test_expect_refused_on_seeing_the_headers(raw):
     raw.send("POST /headers-reject HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n"
              "Expect: 100-continue\r\n\r\n")
@@ -224,6 +229,7 @@ def test_stream_may_be_longer_than_its_buffer(start):
         assert len(raw.response().body) == 400_000
 
 
+# Rule 2.
 def test_slow_stream_reader_is_dropped_and_counted(start, wait_until):
     port = start("http_peer", "--stream-buffer-bytes=64KiB").port
     with Raw(port, receive_buffer=4096) as slow:

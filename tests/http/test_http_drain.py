@@ -99,6 +99,7 @@ def test_every_loop_serves(start):
     assert len(after) == 4 and all(a > b for a, b in zip(after, before))
 
 
+# Rule 5.
 def test_drain_finishes_what_is_in_flight(start, wait_until):
     peer = start("http_peer", "--grace=20s")
     idle = Raw(peer.port)
@@ -124,6 +125,7 @@ def test_drain_finishes_what_is_in_flight(start, wait_until):
     assert end["clean"] and end["aborted"] == 0
 
 
+# Rule 5.
 def test_drain_lets_a_request_arrive(start, wait_until):
     """Half a request is there when the drain begins: it is finished and answered."""
     peer = start("http_peer", "--grace=20s")
@@ -138,6 +140,7 @@ def test_drain_lets_a_request_arrive(start, wait_until):
     assert stopped(peer, 0)["clean"]
 
 
+# Rule 5.
 def test_drain_cuts_what_takes_too_long(start, wait_until):
     """The exchange is still with its thread when the server is gone, and is answered then."""
     peer = start("http_peer", "--grace=300ms")
@@ -159,6 +162,7 @@ def test_drain_with_nothing_to_do_is_quick_and_clean(start):
     assert start("http_peer").stop() is None
 
 
+# Rule 5.
 def test_drain_under_load(start, wait_until):
     """Who gets an answer gets a whole one; nothing is cut."""
     peer = start("http_peer", "--grace=20s")

@@ -16,6 +16,7 @@ def refused(raw, status):
     raw.expect_close()
 
 
+# Rule 2.
 def test_sizes(start):
     port = start("http_peer", "--target-bytes=100", "--header-bytes=500", "--body-bytes=1000").port
     with Raw(port) as raw:
@@ -45,6 +46,7 @@ def test_sizes(start):
         raw.expect_close()
 
 
+# Rules 2 and 18.
 def test_connections(start, wait_until):
     port = start("http_peer", "--connections=3").port
     held = [Raw(port) for _ in range(3)]
@@ -65,6 +67,7 @@ def test_connections(start, wait_until):
     assert stats(port)["refused"] >= 1
 
 
+# Rules 2 and 18.
 def test_in_flight(start, wait_until):
     port = start("http_peer", "--in-flight=2").port
     holders = [Raw(port).get("/hold") for _ in range(2)]
@@ -122,6 +125,7 @@ def drip(raw, data, every_s=0.05):
     return False
 
 
+# Rule 2.
 def test_headers_that_drip(hasty):
     with Raw(hasty) as raw:
         assert drip(raw, "GET /hello HTTP/1.1\r\nHost: a\r\nX: " + "a" * 1000)
@@ -129,12 +133,14 @@ def test_headers_that_drip(hasty):
         refused(raw, 408)
 
 
+# Rule 2.
 def test_headers_that_stop(hasty):
     with Raw(hasty) as raw:
         raw.send("GET /hello HT")
         refused(raw, 408)
 
 
+# Rule 2.
 @pytest.mark.parametrize("framing, body", [("Content-Length: 1000", "a" * 1000),
                                            ("Transfer-Encoding: chunked", "1\r\na\r\n" * 1000)])
 def test_bodies_that_drip(hasty, framing, body):
@@ -160,6 +166,7 @@ def test_timeout_in_turn(hasty):
         refused(raw, 408)
 
 
+# Rule 2.
 @pytest.mark.parametrize("before", ["", "\r\n", "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n",
                                     "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx\r\n"])
 def test_idle_connections_are_closed_without_a_word(hasty, before):
@@ -176,6 +183,7 @@ def test_a_slow_handler_is_not_idle(hasty):
         raw.expect_open()
 
 
+# Rule 2.
 def test_reader_that_stops(hasty, wait_until):
     with Raw(hasty, receive_buffer=4096) as raw:
         before = stats(hasty)["timeouts"]

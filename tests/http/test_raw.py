@@ -63,17 +63,20 @@ def check(port, case, pieces, context=None):
             raw.expect_open()
 
 
+# Rules 1, 3 and 4: the table of cases.
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c["name"])
 def test_at_once(port, case):
     check(port, case, [raw_bytes(case["send"])])
 
 
+# Rule 1: the same table over TLS.
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c["name"])
 def test_over_tls(tls, case):
     port, context = tls
     check(port, case, [raw_bytes(case["send"])], context)
 
 
+# Rule 1: however the bytes are cut.
 @pytest.mark.parametrize("case", [c for c in CASES if isinstance(c["send"], str)],
                          ids=lambda c: c["name"])
 def test_byte_by_byte(port, case):
@@ -108,6 +111,7 @@ def h11_says(data, end):
         return answers + ["refuse"]
 
 
+# Rule 1.
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c["name"])
 def test_decides_as_h11_or_says_why_not(case):
     ours = ["accept" if status in ANSWERED else "refuse" for status in case["status"]]

@@ -32,12 +32,14 @@ def context_of(authority, *protocols, version=None):
     return context
 
 
+# Rule 5.
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 def test_versions(server, authority, version):
     with Raw(server.port, tls=context_of(authority, version=version)) as raw:
         assert raw.get("/hello").response().body == b"hello, world\n"
 
 
+# Rule 5.
 def test_old_versions_are_refused(server, authority):
     context = context_of(authority)
     context.minimum_version = ssl.TLSVersion.TLSv1
@@ -131,8 +133,10 @@ def test_clients_that_leave_in_the_middle(start, authority):
         raw.expect_open()
 
 
-def test_tickets_resume_sessions(server, authority):
-    context = context_of(authority, version=ssl.TLSVersion.TLSv1_2)
+# Rule 5.
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_tickets_resume_sessions(server, authority, version):
+    context = context_of(authority, version=version)
     with Raw(server.port, tls=context) as raw:
         raw.expect_open()
         session = raw.socket.session
@@ -142,6 +146,7 @@ def test_tickets_resume_sessions(server, authority):
     again.close()
 
 
+# Rule 5.
 def test_certificates_change_without_a_restart(start, wait_until, tmp_path):
     authority = Authority(tmp_path)
     certificate, key = authority.issue("first", stem="server")
@@ -168,6 +173,7 @@ def test_certificates_change_without_a_restart(start, wait_until, tmp_path):
     assert subject() == "second"  # what cannot be read does not replace what can
 
 
+# Rule 5.
 @pytest.mark.parametrize("required", [False, True])
 def test_client_certificates(start, tmp_path, required):
     authority = Authority(tmp_path)

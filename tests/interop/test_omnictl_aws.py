@@ -27,6 +27,7 @@ def aws_init(proxy, names, run):
     return init
 
 
+# Rule 31.
 def test_init_makes_everything_and_again_nothing(aws_init, names, sqs, proxy):
     first = aws_init()
     assert first.returncode == 0, first.stderr
@@ -109,6 +110,7 @@ def dlq(aws_init, names, run, proxy):
     return command
 
 
+# Rule 31.
 def test_dead_letters_are_shown_and_sent_back(dlq, names, sqs, new_stack, proxy):
     """A batch whose events could not be taken for a while: it dies, is looked at, and comes back."""
     stack = new_stack()

@@ -94,6 +94,7 @@ FAULTS = [("500", "s3", 3), ("503", "s3", 2), ("throttle", "s3", 2), ("lose_repl
           ("lose_reply", "dynamodb", 4)]
 
 
+# Rules 30 and 34.
 @pytest.mark.parametrize("fault, service, count", FAULTS)
 def test_bad_answers_lose_and_double_nothing(on_aws, proxy, fault, service, count):
     stack = on_aws.start()
@@ -110,6 +111,7 @@ def test_a_clock_that_is_wrong(on_aws, proxy):
     assert_all_archived_once(stack, create_users(stack, 8))
 
 
+# Rules 30 and 34.
 @pytest.mark.parametrize("operation", ["PUT", "TransactWriteItems", "UpdateItem"])
 def test_killed_when_an_answer_is_lost(on_aws, proxy, operation):
     """The object is there, or the claim made, and nobody knows: the next process finds out."""

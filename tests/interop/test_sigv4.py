@@ -57,6 +57,7 @@ def ours(cases):
     return done.stdout.splitlines()
 
 
+# Rule 36.
 def test_botocore_signs_the_same(cases, ours):
     lines = "".join(json.dumps(case) + "\n" for case in cases)
     done = subprocess.run([venv() / "bin" / "python", HERE / "botocore_sign.py"], input=lines,
@@ -78,6 +79,7 @@ def check(case, authorization):
                        {case["id"]: (case["secret"], token)}, case["now"])
 
 
+# Rule 36.
 def test_the_proxy_takes_what_we_sign_and_nothing_else(cases, ours):
     for case, authorization in zip(cases, ours):
         if case["service"] != "s3" and ("//" in case["path"] or "/." in case["path"]):

@@ -90,6 +90,7 @@ def test_a_post_without_login_is_refused(on_sqs):
 LONG = pytest.mark.long
 
 
+# Rules 28 and 30.
 @pytest.mark.parametrize("operation, faults", [
     pytest.param("SendMessageBatch", ["500"] * 4, marks=LONG),
     ("SendMessageBatch", ["503", "throttle", "503", "throttle"]),
@@ -123,6 +124,7 @@ def test_bad_days(on_sqs, sqs, queue_url, proxy, operation, faults):
     assert met, f"{operation} met no fault"
 
 
+# Rule 28.
 def test_what_sqs_will_never_take_is_set_aside(on_sqs, sqs, queue_url, proxy):
     stack = on_sqs.start()
     proxy.inject("refuse_entry", service="sqs", operation="SendMessageBatch")
@@ -136,6 +138,7 @@ def test_what_sqs_will_never_take_is_set_aside(on_sqs, sqs, queue_url, proxy):
     assert_all_archived_once(stack, refused + ids)
 
 
+# Rule 37.
 def test_credentials_that_end_are_renewed(on_sqs, sqs, queue_url, proxy):
     on_sqs.env = proxy.token_environment()
     stack = on_sqs.start()
@@ -149,6 +152,7 @@ def test_credentials_that_end_are_renewed(on_sqs, sqs, queue_url, proxy):
     assert [entry for entry in proxy.seen("sqs") if entry[3] == "ExpiredTokenException"]
 
 
+# Rule 37.
 def test_a_wrong_clock_is_corrected(on_sqs, proxy):
     stack = on_sqs.start()
     proxy.skew_s = 3600
@@ -157,6 +161,7 @@ def test_a_wrong_clock_is_corrected(on_sqs, proxy):
     assert [entry for entry in proxy.seen("sqs") if entry[3] == "InvalidSignatureException"]
 
 
+# Rule 32.
 def test_sigterm_gives_back_what_is_not_done(on_sqs, sqs, queue_url, proxy):
     """What cannot be deleted in time is visible again at once, and the program is gone in less than
     Fargate's 30 seconds."""
@@ -177,6 +182,7 @@ def test_sigterm_gives_back_what_is_not_done(on_sqs, sqs, queue_url, proxy):
     assert_all_archived_once(stack, ids)
 
 
+# Rule 30.
 def test_kill_and_redelivery(on_sqs, sqs, queue_url):
     stack = on_sqs.start()
     ids = []

@@ -55,6 +55,7 @@ def test_what_one_replica_writes_another_reads(serve, refused):
     assert answer.value.reason == "USER_NOT_FOUND"
 
 
+# Rule 39.
 @pytest.mark.parametrize("fault", ["500", "503", "throttle", "lose_reply"])
 def test_bad_answers_cost_no_write_and_make_none_twice(serve, proxy, fault):
     _, users = serve()

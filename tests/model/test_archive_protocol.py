@@ -9,6 +9,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import archive_protocol  # noqa: E402
 
 
+# Rule 30.
 def test_the_protocol_holds():
     found, steps, states = archive_protocol.check(crashes=1)
     assert found is None, steps

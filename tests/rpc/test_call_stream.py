@@ -100,6 +100,7 @@ def test_metadata_in_and_out(client):
         ("x-out", b"after"), ("x-out-bin", b"\x00\xff\x01")]
 
 
+# Rule 19.
 def test_deadline_and_cancellation_of_one_call(client):
     client.send(call(1, "slow:60000", timeout_ms=50), call(2, "slow:60000"), call(3, "u3"))
     answers = client.receive(2)

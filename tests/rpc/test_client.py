@@ -145,6 +145,7 @@ def test_rich_error(call):
     assert result["fields"] == {f"f{i}": f"ü{i}" for i in range(8)}  # as many as there is room for
 
 
+# Rule 19.
 def test_error_text_is_unicode(call):
     result = call("unary", GET, "unicode")
     assert (result["code"], result["message"]) == ("NOT_FOUND", "nö: 100% €")
@@ -154,6 +155,7 @@ def test_unknown_method(call):
     assert call("unary", "/no.Such/Method", "x")["code"] == "UNIMPLEMENTED"
 
 
+# Rule 19.
 def test_metadata_and_deadline_arrive(call):
     result = call("unary", GET, "metadata", metadata=("x-text=hello", "x-raw-bin=\x01raw"))
     assert json.loads(result["ids"][0]) == ["hello", b"\x01raw".hex(), True]

@@ -58,6 +58,7 @@ def test_a_key_and_its_secret(access):
     assert access.create().secret != secret
 
 
+# Rule 25.
 def test_no_secret_is_stored_or_logged(begin, tmp_path):
     program, access = begin()
     access.plan()
@@ -415,6 +416,7 @@ def test_a_public_key_counts_by_user_and_network(access, refused):
         access.usage(key_id=key.id, address="no address")
 
 
+# Rule 25.
 def test_three_gateways_at_once_and_a_kill(begin, wait_until):
     """The service is killed in the middle; gateways retry; not one request too many is granted."""
     quota = 400

@@ -88,6 +88,7 @@ def test_email_is_unique_whatever_its_case(users, refused):
     assert set(error.value.fields) == {"user.email"}
 
 
+# Rule 9.
 def test_update_masks(users):
     made = users.create("a@example.com", "Anna", given_name="A", labels={"k": "1", "l": "2"})
     same = users.update(made.id, display_name="Anna B")  # no mask: what is not empty
@@ -115,6 +116,7 @@ def test_update_that_changes_nothing(users, change):
     assert users.get(made.id) == made
 
 
+# Rule 20.
 def test_etag_mismatch(users, refused):
     made = users.create("a@example.com")
     users.update(made.id, display_name="B", etag=made.etag)
@@ -140,6 +142,7 @@ def test_batch_get_keeps_order_and_reports_each(users):
     assert len(users.batch([])) == 0
 
 
+# Rule 22.
 def test_pages(users, refused):
     ids = [users.create(f"u{i:03}@example.com", f"Same {i % 3}").id for i in range(25)]
     assert [user.id for user in users.all(7)] == sorted(ids)
@@ -162,6 +165,7 @@ def test_pages(users, refused):
         assert error.value.reason == "PAGE_TOKEN_INVALID"
 
 
+# Rule 22.
 def test_page_tokens_survive_a_restart(serve):
     program, users = serve()
     for i in range(3):
@@ -184,6 +188,7 @@ def test_search(users):
     assert users.found("?!") == []
 
 
+# Rule 21.
 def test_idempotency(serve, refused):
     program, users = serve()
     made = users.create("a@example.com", "A", request_id="one", labels={"x": "1", "y": "2"})
@@ -205,6 +210,7 @@ def test_idempotency(serve, refused):
         users.delete(made.id, request_id="three")
 
 
+# Rule 21.
 def test_same_request_at_the_same_time_is_one_user(users):
     answers = []
 

@@ -103,6 +103,7 @@ static bool is_there(struct fixture *f, const char *key, struct str bytes)
            memcmp(object.digest, source.digest, sizeof object.digest) == 0;
 }
 
+/* Rule 34. */
 static void test_created_once(void **state)
 {
     struct fixture *f = *state;
@@ -204,6 +205,7 @@ static void expect_listed(struct fixture *f, const char *prefix, uint64_t count,
     assert_int_equal(sums[1], bytes);
 }
 
+/* Rule 34. */
 static void test_other_content_than_said_creates_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -246,6 +248,7 @@ static void test_wrong_keys_are_refused(void **state)
         assert_int_equal(create(f, WRONG[i], STR("x"), &err), CODE_INVALID_ARGUMENT);
 }
 
+/* Rule 35. */
 static void test_survives_reopening(void **state)
 {
     struct fixture *f = *state;
@@ -283,6 +286,7 @@ static void *race(void *argument)
     return NULL;
 }
 
+/* Rule 34. */
 static void test_of_many_exactly_one_creates(void **state)
 {
     struct racer racers[RACERS];
@@ -304,6 +308,7 @@ static void test_of_many_exactly_one_creates(void **state)
     expect_listed(*state, "events/", RACES, RACES * 7);
 }
 
+/* Rule 35. */
 static void test_nothing_is_left_behind(void **state)
 {
     struct fixture *f = *state;

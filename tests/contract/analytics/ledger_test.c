@@ -136,6 +136,7 @@ static enum code seal_with(struct fixture *f, struct id intent, const struct par
     return f->ledger->vtable->seal(f->ledger, intent, &seal, err);
 }
 
+/* Rule 30. */
 static void test_the_first_claim_wins(void **state)
 {
     struct fixture *f = *state;
@@ -248,6 +249,7 @@ static struct ledger_status status_of(struct fixture *f)
     return status;
 }
 
+/* Rule 30. */
 static void test_archived_counts_once(void **state)
 {
     struct fixture *f = *state;

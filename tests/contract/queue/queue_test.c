@@ -188,6 +188,7 @@ static uint64_t waiting(struct fixture *f)
     return stats.messages;
 }
 
+/* Rule 27. */
 static void test_in_order_with_its_content(void **state)
 {
     struct fixture *f = *state;
@@ -214,6 +215,7 @@ static void test_in_order_with_its_content(void **state)
     assert_int_equal(stats.oldest_ms, sent_ms);
 }
 
+/* Rule 29. */
 static void test_a_lease_hides_until_it_ends(void **state)
 {
     struct fixture *f = *state;
@@ -227,6 +229,7 @@ static void test_a_lease_hides_until_it_ends(void **state)
     assert_int_equal(m.receive_count, 2);
 }
 
+/* Rule 29. */
 static void test_extend_keeps_it_hidden(void **state)
 {
     struct fixture *f = *state;
@@ -251,6 +254,7 @@ static void test_extend_of_nothing_releases(void **state)
     assert_int_equal(receive_one(f).receive_count, 2);
 }
 
+/* Rule 29. */
 static void test_extend_tells_of_a_lost_lease(void **state)
 {
     struct fixture *f = *state;

@@ -35,6 +35,7 @@ static size_t read_all(struct suite *suite, size_t limit, struct id *ids)
     return count;
 }
 
+/* Rule 22. */
 static void pages_hold_everybody_once(void **state)
 {
     enum { USERS = 23 };

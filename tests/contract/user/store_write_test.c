@@ -41,6 +41,7 @@ static void check_field(const struct suite *suite, const char *reason, const cha
     assert_string_equal(suite->err.fields[0].path, path);
 }
 
+/* Rule 39. */
 static void email_is_unique_whatever_its_case(void **state)
 {
     static const struct {
@@ -94,6 +95,7 @@ static void own_email_in_other_case_is_no_conflict(void **state)
     assert_str_equal(updated.email, STR("A@X"));
 }
 
+/* Rule 20. */
 static void etag_guards_changes(void **state)
 {
     struct suite *suite = *state;
@@ -211,6 +213,7 @@ static struct store_once once_of(const char *id, char hash)
     return once;
 }
 
+/* Rule 21. */
 static void same_request_gets_the_first_answer(void **state)
 {
     struct suite *suite = *state;

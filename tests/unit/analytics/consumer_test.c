@@ -38,6 +38,7 @@ static uint64_t waiting(struct place *p)
     return stats.messages;
 }
 
+/* Rule 29. */
 static void test_heartbeats_keep_what_is_held(void **state)
 {
     struct place p;
@@ -57,6 +58,7 @@ static void test_heartbeats_keep_what_is_held(void **state)
     place_close(&p);
 }
 
+/* Rule 33. */
 static void test_late_hours_do_not_close_open_ones(void **state)
 {
     struct place p;
@@ -118,6 +120,7 @@ static void add_size(void *argument, struct str key, uint64_t size_bytes)
         sizes->least_bytes = size_bytes;
 }
 
+/* Rule 33. */
 static void test_size_closes_a_segment(void **state)
 {
     struct place p;
@@ -154,6 +157,7 @@ static void test_size_closes_a_segment(void **state)
     place_close(&p);
 }
 
+/* Rule 32. */
 static void test_a_drain_leaves_nothing(void **state)
 {
     struct place p;
@@ -173,6 +177,7 @@ static void test_a_drain_leaves_nothing(void **state)
     place_close(&p);
 }
 
+/* Rule 32. */
 static void test_a_drain_that_fails_releases(void **state)
 {
     struct place p, outer;

@@ -202,12 +202,14 @@ static void survive_failures(enum fault_mode mode)
     assert_in_range(n, 20, CALLS_MAX - 1);
 }
 
+/* Rule 30. */
 static void test_each_call_fails(void **state)
 {
     (void)state;
     survive_failures(FAULT_FAIL);
 }
 
+/* Rule 30. */
 static void test_each_reply_is_lost(void **state)
 {
     (void)state;
@@ -245,12 +247,14 @@ static void survive_deaths(enum fault_mode mode)
     }
 }
 
+/* Rule 30. */
 static void test_death_before_each_call(void **state)
 {
     (void)state;
     survive_deaths(FAULT_DIE_BEFORE);
 }
 
+/* Rule 30. */
 static void test_death_after_each_call(void **state)
 {
     (void)state;
@@ -350,7 +354,7 @@ static void test_stopped_after_each_call(void **state)
     survive_pauses(FAULT_PAUSE_AFTER);
 }
 
-/* The sleeper's object was complete: what it finds at its key is a tombstone. */
+/* Rule 30. The sleeper's object was complete: what it finds at its key is a tombstone. */
 static void test_a_sleeper_finds_its_tombstone(void **state)
 {
     struct place p;
@@ -404,7 +408,7 @@ static void test_two_at_once(void **state)
     place_close(&p);
 }
 
-/* Batches that come again after they were archived are dropped and told. */
+/* Rule 30. Batches that come again after they were archived are dropped and told. */
 static void test_duplicates_are_dropped(void **state)
 {
     struct place p;

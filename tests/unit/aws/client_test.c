@@ -97,7 +97,7 @@ static void a_call_is_signed_and_answered(void **state)
                                                 "host;x-amz-date;x-amz-target, Signature="));
 }
 
-/* What comes first, what the call comes to and how often it was sent. */
+/* Rule 38. What comes first, what the call comes to and how often it was sent. */
 static void what_can_help_is_tried_again(void **state)
 {
     static const struct {
@@ -191,7 +191,8 @@ static void the_deadline_holds_over_all_attempts(void **state)
     assert_int_equal(call_for(world, 0), CODE_DEADLINE_EXCEEDED);
 }
 
-/* 500 tokens, 5 a retry: after a hundred retries in vain there are none, until calls succeed. */
+/* Rule 38. 500 tokens, 5 a retry: after a hundred retries in vain there are none, until calls
+ * succeed. */
 static void retries_have_a_budget(void **state)
 {
     struct world *world = *state;
@@ -210,7 +211,7 @@ static void retries_have_a_budget(void **state)
     assert_int_equal(world->response.sent, 2);
 }
 
-/* Our clock is two hours ahead; the stub's Date is right. */
+/* Rule 37. Our clock is two hours ahead; the stub's Date is right. */
 static void a_wrong_clock_is_corrected_once(void **state)
 {
     static const char skewed[] =

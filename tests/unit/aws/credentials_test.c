@@ -105,6 +105,7 @@ static void assert_refused(struct world *world, const char *text)
 
 /* --- each source --- */
 
+/* Rule 37. */
 static void the_environment_comes_first(void **state)
 {
     struct world *world = *state;
@@ -125,6 +126,7 @@ static void half_of_a_key_is_refused(void **state)
                           "AWS_SECRET_ACCESS_KEY belong together");
 }
 
+/* Rule 37. */
 static void a_profile_is_read_from_both_files(void **state)
 {
     struct world *world = *state;
@@ -158,6 +160,7 @@ static void a_profile_that_cannot_be_used_is_an_error(void **state)
     assert_refused(world, "there is no profile \"none\"");
 }
 
+/* Rule 37. */
 static void a_web_identity_is_exchanged_at_sts(void **state)
 {
     static const char answer[] =
@@ -180,6 +183,7 @@ static void a_web_identity_is_exchanged_at_sts(void **state)
     assert_string_equal(stub_seen(world->stub)[0].authorization, "");
 }
 
+/* Rule 37. */
 static void a_container_is_asked_with_its_token(void **state)
 {
     struct world *world = *state;
@@ -193,6 +197,7 @@ static void a_container_is_asked_with_its_token(void **state)
     assert_string_equal(stub_seen(world->stub)[0].authorization, "bearer x");
 }
 
+/* Rule 37. */
 static void the_instance_is_asked_last_by_version_2(void **state)
 {
     struct world *world = *state;
@@ -244,6 +249,7 @@ static void garbage_is_an_error_that_names_its_source(void **state)
     }
 }
 
+/* Rule 37. */
 static void only_known_agents_are_asked(void **state)
 {
     static const struct {
@@ -286,6 +292,7 @@ static void only_known_agents_are_asked(void **state)
 
 /* --- keeping them fresh --- */
 
+/* Rule 37. */
 static void renewal_comes_five_minutes_early(void **state)
 {
     static const int64_t m = 60000;
@@ -323,6 +330,7 @@ static void wait_told(struct told *told, int count)
     pthread_mutex_unlock(&told->lock);
 }
 
+/* Rule 37. */
 static void what_ended_is_renewed_once_for_all_who_ask(void **state)
 {
     struct world *world = *state;
@@ -377,6 +385,7 @@ static void the_thread_renews_by_itself(void **state)
 
 /* --- a call whose credentials have ended --- */
 
+/* Rule 37. */
 static void an_expired_token_is_renewed_and_the_call_sent_again(void **state)
 {
     static const char expired[] = "{\"__type\":\"x#ExpiredTokenException\"}";

@@ -60,6 +60,7 @@ static void use(struct world *world, const struct aws_service *service, const ch
 
 /* --- DynamoDB --- */
 
+/* Rule 39. */
 static void dynamodb_answers_and_refuses(void **state)
 {
     struct world *world = *state;
@@ -91,7 +92,7 @@ static void dynamodb_answers_and_refuses(void **state)
     "{\"__type\":\"x#TransactionCanceledException\",\"message\":\"m\",\"CancellationReasons\":" \
     "[" reasons "]}"
 
-/* Conflicts and throttling pass by themselves; a condition does not. */
+/* Rule 39. Conflicts and throttling pass by themselves; a condition does not. */
 static void a_transaction_is_tried_again_unless_a_condition_failed(void **state)
 {
     static const struct {
@@ -182,6 +183,7 @@ static struct s3_content content_of(const char *text)
 
 static const char *const EXISTS = "<Error><Code>PreconditionFailed</Code><Message/></Error>";
 
+/* Rule 34. */
 static void an_object_is_created_if_its_key_is_free(void **state)
 {
     struct world *world = *state;
@@ -304,6 +306,7 @@ static void keys_are_listed_page_by_page(void **state)
     assert_true(count == 0 && token.len == 0);
 }
 
+/* Rule 34. */
 static void parts_become_an_object_that_was_not_there(void **state)
 {
     static const char answer_begin[] =
@@ -398,6 +401,7 @@ static struct sqs_queue *open_queue(struct world *world)
     return queue;
 }
 
+/* Rule 27. */
 static void batches_keep_to_the_limits(void **state)
 {
     struct world *world = *state;
@@ -424,7 +428,7 @@ static void batches_keep_to_the_limits(void **state)
     sqs_close(queue);
 }
 
-/* What was taken is told, what failed is sent again, what is our fault is not. */
+/* Rule 28. What was taken is told, what failed is sent again, what is our fault is not. */
 static void each_entry_has_a_fate_of_its_own(void **state)
 {
     struct world *world = *state;
@@ -461,6 +465,7 @@ static void each_entry_has_a_fate_of_its_own(void **state)
     sqs_close(queue);
 }
 
+/* Rule 27. */
 static void messages_are_received_with_what_is_known_of_them(void **state)
 {
     static const char answer[] =

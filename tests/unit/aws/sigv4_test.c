@@ -114,6 +114,7 @@ static struct sigv4_request request_of(const struct vector *vector, struct http_
         {hash, SIGV4_HEX_BYTES}};
 }
 
+/* Rule 36. */
 static void signs_as_aws_publishes(void **state)
 {
     struct sigv4_cache cache;
@@ -136,7 +137,7 @@ static void signs_as_aws_publishes(void **state)
     sigv4_cache_clear(&cache);
 }
 
-/* The three stages as texts, for the first vector. */
+/* Rule 36. The three stages as texts, for the first vector. */
 static void shows_its_stages(void **state)
 {
     struct arena arena = {0};
@@ -173,6 +174,7 @@ static struct str canonical_path(const char *path, bool once, struct arena *aren
     return line;
 }
 
+/* Rule 36. */
 static void s3_signs_the_path_as_it_is_sent(void **state)
 {
     static const struct {
@@ -200,6 +202,7 @@ static void s3_signs_the_path_as_it_is_sent(void **state)
     }
 }
 
+/* Rule 36. */
 static void a_query_is_sorted_by_its_encoded_names(void **state)
 {
     struct arena arena = {0};
@@ -220,7 +223,7 @@ static void a_query_is_sorted_by_its_encoded_names(void **state)
     arena_clear(&arena);
 }
 
-/* A key that is kept must not sign for another day, region, service or secret. */
+/* Rule 36. A key that is kept must not sign for another day, region, service or secret. */
 static void a_kept_key_is_for_one_day_and_place(void **state)
 {
     struct sigv4_cache cache;

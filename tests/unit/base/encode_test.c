@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+/* Rule 11. */
 static void base64_has_the_vectors_of_rfc_4648(void **state)
 {
     static const struct {
@@ -104,6 +105,7 @@ static void hex_and_percent_there_and_back(void **state)
     arena_clear(&arena);
 }
 
+/* Rule 13. */
 static void times_there_and_back(void **state)
 {
     static const struct {
@@ -143,6 +145,7 @@ static void times_there_and_back(void **state)
     arena_clear(&arena);
 }
 
+/* Rule 13. */
 static void refuses_times_that_are_none(void **state)
 {
     static const char *const wrong[] = {

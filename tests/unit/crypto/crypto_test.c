@@ -30,6 +30,7 @@ static void has_the_published_vectors(void **state)
     assert_digest(digest, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
 }
 
+/* Rule 25: in constant time. */
 static void compares(void **state)
 {
     (void)state;

@@ -238,6 +238,7 @@ static void what_has_gone_from_a_set_is_seen(void **state)
 
 /* --- tokens --- */
 
+/* Rule 24. */
 static void tokens_of_every_kind_verify_with_their_key_only(void **state)
 {
     struct world *world = *state;
@@ -312,6 +313,7 @@ static void assert_refused(struct world *world, struct str token, const char *re
         fail_msg("\"%s\" is not in \"%s\"", text, err.text);
 }
 
+/* Rule 24. */
 static void headers_that_are_refused(void **state)
 {
     struct world *world = *state;

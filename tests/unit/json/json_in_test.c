@@ -57,6 +57,7 @@ static const struct refused REFUSED[] = {
     {"// no\n1", "a value was expected"},
 };
 
+/* Rules 12 and 13: what is no JSON, no UTF-8, or says a key twice. */
 static void refuses(void **state)
 {
     (void)state;
@@ -162,6 +163,7 @@ static enum code read_nested(int depth, int limit, struct error *err)
     return code;
 }
 
+/* Rules 2 and 13. */
 static void bounds_depth_and_length(void **state)
 {
     (void)state;
@@ -179,6 +181,7 @@ static void bounds_depth_and_length(void **state)
     arena_clear(&arena);
 }
 
+/* Rule 12. */
 static void finds_duplicates_among_many_keys(void **state)
 {
     (void)state;
@@ -237,6 +240,7 @@ static const struct {
     {"123456789012345678901234567890", false, false, 0, 0},
 };
 
+/* Rule 11. */
 static void reads_integers_exactly(void **state)
 {
     (void)state;
@@ -254,6 +258,7 @@ static void reads_integers_exactly(void **state)
     }
 }
 
+/* Rule 11. */
 static void reads_reals(void **state)
 {
     (void)state;
