@@ -19,24 +19,28 @@ static bool well_formed(struct str wire)
     return result == WIRE_END;
 }
 
-static void read_time(struct str wire, int64_t *seconds, int32_t *nanos)
+/* False when it is malformed. */
+static bool read_time(struct str wire, int64_t *seconds, int32_t *nanos)
 {
     struct wire_record record;
+    enum wire_result result;
     *seconds = 0;
     *nanos = 0;
-    while (wire_next(&wire, &record) == WIRE_RECORD) {
+    while ((result = wire_next(&wire, &record)) == WIRE_RECORD) {
         if (record.number == 1 && record.type == WIRE_VARINT)
             *seconds = (int64_t)record.value;
         if (record.number == 2 && record.type == WIRE_VARINT)
             *nanos = (int32_t)(uint32_t)record.value;
     }
+    return result == WIRE_END;
 }
 
 static bool timestamp_out(struct out *out, const struct schema_message *message, struct str wire)
 {
     int64_t seconds;
     int32_t nanos;
-    read_time(wire, &seconds, &nanos);
+    if (!read_time(wire, &seconds, &nanos))
+        return out_fail(out, message, "malformed bytes");
     if (seconds < FIRST_SECOND || seconds > LAST_SECOND || nanos < 0 || nanos > 999999999)
         return out_unsayable(out, message, "out of range");
     buf_add_char(out->buf, '"');
@@ -49,7 +53,8 @@ static bool duration_out(struct out *out, const struct schema_message *message, 
 {
     int64_t seconds;
     int32_t nanos;
-    read_time(wire, &seconds, &nanos);
+    if (!read_time(wire, &seconds, &nanos))
+        return out_fail(out, message, "malformed bytes");
     if (seconds < -DURATION_SECONDS_MAX || seconds > DURATION_SECONDS_MAX || nanos < -999999999 ||
         nanos > 999999999 || (seconds > 0 && nanos < 0) || (seconds < 0 && nanos > 0))
         return out_unsayable(out, message, "out of range");
@@ -249,15 +254,15 @@ static bool any_out(struct out *out, const struct schema_message *message, struc
 
 bool out_known(struct out *out, const struct schema_message *message, struct str wire)
 {
+    if (message->well_known == SCHEMA_TIMESTAMP)
+        return timestamp_out(out, message, wire);
+    if (message->well_known == SCHEMA_DURATION)
+        return duration_out(out, message, wire);
     if (!well_formed(wire))
         return out_fail(out, message, "malformed bytes");
     switch (message->well_known) {
     case SCHEMA_ANY:
         return any_out(out, message, wire);
-    case SCHEMA_TIMESTAMP:
-        return timestamp_out(out, message, wire);
-    case SCHEMA_DURATION:
-        return duration_out(out, message, wire);
     case SCHEMA_FIELD_MASK:
         return mask_out(out, message, wire);
     case SCHEMA_STRUCT:
@@ -268,6 +273,8 @@ bool out_known(struct out *out, const struct schema_message *message, struct str
         return list_value_out(out, message, wire);
     case SCHEMA_WRAPPER:
         return wrapper_out(out, message, wire);
+    case SCHEMA_TIMESTAMP:
+    case SCHEMA_DURATION:
     case SCHEMA_PLAIN:
         break;
     }

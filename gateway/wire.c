@@ -62,11 +62,9 @@ static bool skip_group(const char **at, const char *end, uint32_t number, int de
     return false;
 }
 
-enum wire_result wire_next(struct str *rest, struct wire_record *record)
+enum wire_result wire_next_any(struct str *rest, struct wire_record *record)
 {
     const char *at = rest->ptr, *end = rest->ptr + rest->len;
-    if (!rest->len)
-        return WIRE_END;
     if (!tag_of(&at, end, record) || !content(&at, end, record, GROUPS_MAX))
         return WIRE_MALFORMED;
     *rest = (struct str){at, (size_t)(end - at)};

@@ -42,8 +42,33 @@ static inline bool wire_varint(const char **at, const char *end, uint64_t *value
     return false;
 }
 
-/* Takes the next record off *rest. */
-enum wire_result wire_next(struct str *rest, struct wire_record *record);
+/* wire_next for records of any shape. */
+enum wire_result wire_next_any(struct str *rest, struct wire_record *record);
+
+/* Takes the next record off *rest. Nearly all have a tag and a number, or a length, of a byte each.
+ */
+static inline enum wire_result wire_next(struct str *rest, struct wire_record *record)
+{
+    const unsigned char *at = (const unsigned char *)rest->ptr;
+    if (!rest->len)
+        return WIRE_END;
+    if (rest->len < 2 || at[0] < 1 << 3 || at[0] >= 0x80 || at[1] >= 0x80)
+        return wire_next_any(rest, record);
+    record->number = at[0] >> 3;
+    record->type = (enum wire_type)(at[0] & 7);
+    *rest = (struct str){rest->ptr + 2, rest->len - 2};
+    if (record->type == WIRE_VARINT) {
+        record->value = at[1];
+        return WIRE_RECORD;
+    }
+    if (record->type == WIRE_BYTES && at[1] <= rest->len) {
+        record->bytes = (struct str){rest->ptr, at[1]};
+        *rest = (struct str){rest->ptr + at[1], rest->len - at[1]};
+        return WIRE_RECORD;
+    }
+    *rest = (struct str){rest->ptr - 2, rest->len + 2};
+    return wire_next_any(rest, record);
+}
 
 /* The value of a packed element; false at the end (check rest->len == 0) or when malformed. */
 bool wire_next_packed(struct str *rest, enum wire_type type, uint64_t *value);

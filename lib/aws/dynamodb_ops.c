@@ -32,7 +32,7 @@ static void put_value(struct json_out *json, const struct dynamodb_value *value)
 {
     static const char *const types[] = {"S", "N", "B"};
     char digits[24];
-    struct buf number = {.ptr = digits, .cap = sizeof digits, .max = sizeof digits};
+    struct buf number = {.ptr = digits, .cap = sizeof digits, .max = sizeof digits - 1};
     json_key(json, str_of(value->name));
     json_object_begin(json);
     json_key(json, str_of(types[value->kind]));

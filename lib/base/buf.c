@@ -50,7 +50,7 @@ static void grow(struct buf *buf, size_t need)
     buf->cap = cap;
 }
 
-char *buf_reserve(struct buf *buf, size_t size_bytes)
+char *buf_grow(struct buf *buf, size_t size_bytes)
 {
     if (buf->overflow || size_bytes > buf->max - buf->len) {
         buf->overflow = true;
@@ -61,28 +61,9 @@ char *buf_reserve(struct buf *buf, size_t size_bytes)
     return buf->ptr + buf->len;
 }
 
-void buf_add_mem(struct buf *buf, const void *ptr, size_t size_bytes)
-{
-    char *to = buf_reserve(buf, size_bytes);
-    if (to && size_bytes) {
-        memcpy(to, ptr, size_bytes);
-        buf->len += size_bytes;
-    }
-}
-
-void buf_add(struct buf *buf, struct str text)
-{
-    buf_add_mem(buf, text.ptr, text.len);
-}
-
 void buf_add_cstr(struct buf *buf, const char *text)
 {
     buf_add_mem(buf, text, strlen(text));
-}
-
-void buf_add_char(struct buf *buf, char byte)
-{
-    buf_add_mem(buf, &byte, 1);
 }
 
 void buf_add_u64(struct buf *buf, uint64_t value)

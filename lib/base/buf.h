@@ -9,11 +9,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct buf {
-    char *ptr; /* not NUL-terminated; see buf_cstr */
-    size_t len, cap, max;
-    struct arena *arena; /* NULL: the heap */
+    char *ptr;            /* not NUL-terminated; see buf_cstr */
+    size_t len, cap, max; /* cap <= max + 1 */
+    struct arena *arena;  /* NULL: the heap */
     bool overflow;
 };
 
@@ -29,16 +30,40 @@ void buf_clear(struct buf *buf);
 /* Empties, keeps the memory, forgets an overflow. */
 void buf_reset(struct buf *buf);
 
+/* buf_reserve where the room has to be made first. */
+char *buf_grow(struct buf *buf, size_t size_bytes);
+
 /*
  * `size_bytes` of writable room at the end, or NULL at the maximum. The caller writes some of it
- * and adds what it wrote to buf->len.
+ * and adds what it wrote to buf->len. Inline, as the additions below: most of them are a few bytes.
  */
-char *buf_reserve(struct buf *buf, size_t size_bytes);
+static inline char *buf_reserve(struct buf *buf, size_t size_bytes)
+{
+    if (buf->cap - buf->len > size_bytes && !buf->overflow)
+        return buf->ptr + buf->len;
+    return buf_grow(buf, size_bytes);
+}
 
-void buf_add(struct buf *buf, struct str text);
-void buf_add_mem(struct buf *buf, const void *ptr, size_t size_bytes);
+static inline void buf_add_mem(struct buf *buf, const void *ptr, size_t size_bytes)
+{
+    char *to = buf_reserve(buf, size_bytes);
+    if (to && size_bytes) {
+        memcpy(to, ptr, size_bytes);
+        buf->len += size_bytes;
+    }
+}
+
+static inline void buf_add(struct buf *buf, struct str text)
+{
+    buf_add_mem(buf, text.ptr, text.len);
+}
+
+static inline void buf_add_char(struct buf *buf, char byte)
+{
+    buf_add_mem(buf, &byte, 1);
+}
+
 void buf_add_cstr(struct buf *buf, const char *text);
-void buf_add_char(struct buf *buf, char byte);
 void buf_add_u64(struct buf *buf, uint64_t value);
 void buf_add_i64(struct buf *buf, int64_t value);
 void buf_addf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));

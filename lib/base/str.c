@@ -9,11 +9,6 @@ struct str str_of(const char *text)
     return (struct str){text ? text : "", text ? strlen(text) : 0};
 }
 
-bool str_eq(struct str a, struct str b)
-{
-    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
-}
-
 static unsigned char lower(char c)
 {
     return (unsigned char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
@@ -50,13 +45,6 @@ ptrdiff_t str_find(struct str text, char byte)
 {
     const char *at = text.len ? memchr(text.ptr, byte, text.len) : NULL;
     return at ? at - text.ptr : -1;
-}
-
-struct str str_from(struct str text, size_t start)
-{
-    if (start > text.len)
-        start = text.len;
-    return (struct str){text.ptr + start, text.len - start};
 }
 
 struct str str_trim(struct str text)

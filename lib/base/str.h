@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct str {
     const char *ptr;
@@ -21,7 +22,11 @@ struct str {
 /* A C string; NULL gives the empty string. */
 struct str str_of(const char *text);
 
-bool str_eq(struct str a, struct str b);
+static inline bool str_eq(struct str a, struct str b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
 bool str_eq_case(struct str a, struct str b);
 bool str_starts(struct str text, struct str prefix);
 bool str_ends(struct str text, struct str suffix);
@@ -33,7 +38,12 @@ int str_cmp(struct str a, struct str b);
 ptrdiff_t str_find(struct str text, char byte);
 
 /* The part from `start` (clamped) to the end. */
-struct str str_from(struct str text, size_t start);
+static inline struct str str_from(struct str text, size_t start)
+{
+    if (start > text.len)
+        start = text.len;
+    return (struct str){text.ptr + start, text.len - start};
+}
 
 /* Without spaces and tabs at both ends. */
 struct str str_trim(struct str text);

@@ -141,8 +141,8 @@ static void store_sealed(struct emitter *emitter, struct flush *flush)
 static void add_event(struct emitter *emitter, struct flush *flush,
                       const omnidata_event_v1_Event *event)
 {
-    char memory[EVENT_BYTES_MAX];
-    struct buf bytes = {.ptr = memory, .cap = sizeof memory, .max = sizeof memory};
+    char memory[EVENT_BYTES_MAX + 1];
+    struct buf bytes = {.ptr = memory, .cap = sizeof memory, .max = EVENT_BYTES_MAX};
     int64_t hour = event_hour(event);
     event_encode(&bytes, event);
     if (flush->is_open && flush->open.hour == hour &&

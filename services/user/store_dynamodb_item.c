@@ -22,7 +22,7 @@ void item_put_s(struct json_out *json, const char *name, struct str value)
 void item_put_n(struct json_out *json, const char *name, int64_t value)
 {
     char digits[24];
-    struct buf text = {.ptr = digits, .cap = sizeof digits, .max = sizeof digits};
+    struct buf text = {.ptr = digits, .cap = sizeof digits, .max = sizeof digits - 1};
     buf_add_i64(&text, value);
     put(json, name, "N");
     json_string(json, buf_str(&text));
