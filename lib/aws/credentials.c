@@ -11,7 +11,14 @@
 #include <stdatomic.h>
 #include <string.h>
 
-enum { LEAD_MS = 5 * 60 * 1000, JITTER_MS = 60 * 1000, RETRY_MS = 5000, DELAY_MIN_MS = 1000 };
+enum {
+    LEAD_MS = 5 * 60 * 1000,
+    JITTER_MS = 60 * 1000,
+    RETRY_MS = 5000,
+    DELAY_MIN_MS = 1000,
+    FIRST_ATTEMPTS = 3,
+    FIRST_PAUSE_MS = 500,
+};
 
 struct snapshot {
     struct aws_credentials base;
@@ -101,24 +108,6 @@ static enum code fetch(struct aws_provider *provider, const struct credentials_s
     }
     arena_clear(&arena);
     return code == CODE_OK ? code : error_prefix(err, source->name);
-}
-
-static enum code find_source(struct aws_provider *provider, struct error *err)
-{
-    for (size_t i = 0; i < CREDENTIALS_SOURCE_COUNT; i++) {
-        const struct credentials_source *source = &CREDENTIALS_SOURCES[i];
-        bool configured = false;
-        enum code code = fetch(provider, source, &configured, err);
-        if (code != CODE_OK && !source->silent)
-            return error_prefix(err, "AWS credentials");
-        if (code == CODE_OK && configured) {
-            provider->source = source;
-            return CODE_OK;
-        }
-    }
-    return error_set(err, CODE_FAILED_PRECONDITION, NULL,
-                     "no AWS credentials: not in the environment (AWS_ACCESS_KEY_ID …), no web "
-                     "identity, no profile, no container's, no instance's");
 }
 
 /* --- the thread --- */
@@ -228,6 +217,40 @@ bool aws_provider_renew(struct aws_provider *provider, uint64_t generation, aws_
     if (!taken)
         xfree(waiter);
     return taken;
+}
+
+/* --- the first --- */
+
+/* A program that starts on a bad moment of STS need not end for it. */
+static enum code fetch_first(struct aws_provider *provider, const struct credentials_source *source,
+                             bool *configured, struct error *err)
+{
+    enum code code = fetch(provider, source, configured, err);
+    for (int attempt = 2; code == CODE_UNAVAILABLE && !source->silent && attempt <= FIRST_ATTEMPTS;
+         attempt++) {
+        wait_until_due(provider, random_up_to(FIRST_PAUSE_MS));
+        error_clear(err);
+        code = fetch(provider, source, configured, err);
+    }
+    return code;
+}
+
+static enum code find_source(struct aws_provider *provider, struct error *err)
+{
+    for (size_t i = 0; i < CREDENTIALS_SOURCE_COUNT; i++) {
+        const struct credentials_source *source = &CREDENTIALS_SOURCES[i];
+        bool configured = false;
+        enum code code = fetch_first(provider, source, &configured, err);
+        if (code != CODE_OK && !source->silent)
+            return error_prefix(err, "AWS credentials");
+        if (code == CODE_OK && configured) {
+            provider->source = source;
+            return CODE_OK;
+        }
+    }
+    return error_set(err, CODE_FAILED_PRECONDITION, NULL,
+                     "no AWS credentials: not in the environment (AWS_ACCESS_KEY_ID …), no web "
+                     "identity, no profile, no container's, no instance's");
 }
 
 enum code aws_provider_open(const struct aws_provider_options *options,

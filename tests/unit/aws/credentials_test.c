@@ -224,6 +224,17 @@ static void nothing_anywhere_is_said_so(void **state)
     assert_int_equal(world->err.code, CODE_FAILED_PRECONDITION);
 }
 
+static void a_bad_moment_at_the_start_is_outlived(void **state)
+{
+    struct world *world = *state;
+    set(world, "AWS_CONTAINER_CREDENTIALS_FULL_URI", world->stub->endpoint);
+    STUB_SCRIPT(world->stub, {503, "", 0, 0}, {500, "", 0, 0},
+                {200, JSON_OF("A", "s", "t", FAR), 0, 0});
+    assert_int_equal(open_provider(world), CODE_OK);
+    assert_has(world, "container", "A", "t");
+    assert_int_equal(stub_count(world->stub), 3);
+}
+
 /* A source that is configured and fails must not give way to the next one's rights. */
 static void garbage_is_an_error_that_names_its_source(void **state)
 {
@@ -489,6 +500,7 @@ int main(void)
         TEST(a_container_is_asked_with_its_token),
         TEST(the_instance_is_asked_last_by_version_2),
         TEST(nothing_anywhere_is_said_so),
+        TEST(a_bad_moment_at_the_start_is_outlived),
         TEST(garbage_is_an_error_that_names_its_source),
         TEST(only_known_agents_are_asked),
         TEST(renewal_comes_five_minutes_early),
