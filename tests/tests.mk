@@ -57,14 +57,14 @@ browser: ## the page in a real browser against the real programs
 	+@$(submake) -s V=release programs generated frontend
 	+@$(MAKE) -s V=release PYTEST_FILES="-m browser tests/browser" pytest-now
 
-interop: ## everything on AWS's APIs: a moto server behind a proxy that checks signatures
+interop: ## everything on AWS's APIs: strict counterparts behind a proxy that checks and harms
 	@scripts/setup build test frontend interop
-	@scripts/python-env $(B)/interop tests/interop/requirements.txt
+	@tests/interop/install $(B)/interop
 	+@$(submake) -s V=asan programs unit-programs peers generated frontend
 	+@$(MAKE) -s V=asan PYTEST_FILES=tests/interop pytest-now
 
 openapi: ## /openapi.json before a validator and property-based requests (schemathesis)
-	@scripts/setup build test frontend interop
+	@scripts/setup build test frontend openapi
 	@scripts/python-env $(B)/openapi tests/openapi/requirements.txt
 	+@$(submake) -s V=asan programs generated frontend
 	+@$(MAKE) -s V=asan PYTEST_FILES=tests/openapi pytest-now

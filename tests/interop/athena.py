@@ -1,10 +1,10 @@
 """The tables of docs/athena.sql, read by DuckDB over files in place of Athena over S3."""
 import json
-import os
 import re
 import subprocess
-from pathlib import Path
 from typing import NamedTuple
+
+from counterparts import python
 
 TYPES = {"string": "VARCHAR", "int": "INTEGER", "bigint": "BIGINT", "boolean": "BOOLEAN"}
 
@@ -44,10 +44,9 @@ def read(archive, table, scratch):
     assert table.properties["projection.enabled"] == "true"
     template = table.properties["storage.location.template"]
     assert template.endswith(table.location + "dt=${dt}/hour=${hour}/")
-    python = Path(os.environ["OMNI_INTEROP"]) / "bin" / "python"
     columns = json.dumps([(name, TYPES[kind]) for name, kind in table.columns])
     # The empty frames of tombstones are objects without rows, as Athena has it.
     files = f"{archive}/{table.location}dt=*/hour=*/*.ndjson.zst"
     out = scratch / "rows.json"
-    subprocess.run([python, "-c", READER, files, columns, out], check=True, timeout=120)
+    subprocess.run([python(), "-c", READER, files, columns, out], check=True, timeout=120)
     return json.loads(out.read_text())

@@ -1,6 +1,7 @@
-"""An AWS on this machine: moto, behind the proxy that checks signatures (proxy.py)."""
+"""An AWS on this machine (counterparts.py) behind the proxy that checks signatures (proxy.py)."""
+import contextlib
 import os
-import socket
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,10 +11,12 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from bucket import Bucket  # noqa: E402
+from counterparts import REGION, started  # noqa: E402
 from proxy import Proxy  # noqa: E402
-from support.programs import environment, find_program, wait_until  # noqa: E402
+from support.programs import environment, find_program  # noqa: E402
 
-ROOT = Path(__file__).resolve().parents[2]
+USUAL = os.environ.get("OMNI_INTEROP_ON", "strict")
 
 
 def pytest_collection_modifyitems(config, items):
@@ -25,50 +28,17 @@ def pytest_collection_modifyitems(config, items):
     config.hook.pytest_deselected(items=long)
 
 
-def venv():
-    return Path(os.environ.get("OMNI_INTEROP", ROOT / "build" / "interop")).resolve()
+class World:
+    """A set of counterparts and the way to them."""
 
+    def __init__(self, name, ports):
+        self.name, self.ports = name, ports
+        self.proxy = Proxy(ports, lenient=name == "moto")
+        self.sqs = Sqs(ports["sqs"])
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@pytest.fixture(scope="session")
-def moto(tmp_path_factory):
-    """The port of a moto server of our own."""
-    server = venv() / "bin" / "moto_server"
-    assert server.is_file(), f"{server} is missing: make interop installs it"
-    port = free_port()
-    log = tmp_path_factory.mktemp("moto") / "log"
-    with open(log, "wb") as output:
-        process = subprocess.Popen([server, "-H", "127.0.0.1", "-p", str(port)],
-                                   stdout=output, stderr=output, start_new_session=True)
-
-    def answers():
-        assert process.poll() is None, log.read_text()
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", port)) == 0
-
-    wait_until(answers, 60, "moto answers")
-    yield port
-    process.kill()  # it takes its time to end by itself, and keeps nothing
-    process.wait(60)
-
-
-@pytest.fixture(scope="session")
-def session_proxy(moto):
-    proxy = Proxy(moto)
-    yield proxy
-    proxy.close()
-
-
-@pytest.fixture
-def proxy(session_proxy):
-    """The way to AWS, without faults at first."""
-    session_proxy.clear()
-    return session_proxy
+    def close(self):
+        self.proxy.close()
+        self.sqs.close()
 
 
 class Sqs:
@@ -77,10 +47,13 @@ class Sqs:
     def __init__(self, port):
         self._http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60)
 
+    def close(self):
+        self._http.close()
+
     def call(self, operation, **body):
         answer = self._http.post("/", json=body, headers={
             "X-Amz-Target": f"AmazonSQS.{operation}", "Content-Type": "application/x-amz-json-1.0",
-            "Authorization": "AWS4-HMAC-SHA256 Credential=x/20260101/eu-central-1/sqs/aws4_request"})
+            "Authorization": f"AWS4-HMAC-SHA256 Credential=x/20260101/{REGION}/sqs/aws4_request"})
         assert answer.status_code == 200, answer.text
         return answer.json() if answer.content else {}
 
@@ -95,8 +68,50 @@ class Sqs:
 
 
 @pytest.fixture(scope="session")
-def sqs(moto):
-    return Sqs(moto)
+def worlds(tmp_path_factory):
+    """worlds(name): each is started when it is asked for, and runs to the end of the session."""
+    with contextlib.ExitStack() as running:
+        known = {}
+
+        def get(name):
+            if name not in known:
+                ports = running.enter_context(started(name, tmp_path_factory.mktemp(name)))
+                known[name] = World(name, ports)
+                running.callback(known[name].close)
+            return known[name]
+
+        yield get
+
+
+@pytest.fixture
+def world(request, worlds):
+    """The set that OMNI_INTEROP_ON names (`strict` if none), or the test's parameter."""
+    return worlds(getattr(request, "param", USUAL))
+
+
+@pytest.fixture
+def proxy(world):
+    """The way to AWS, without faults at first."""
+    world.proxy.clear()
+    return world.proxy
+
+
+@pytest.fixture
+def sqs(world):
+    return world.sqs
+
+
+@pytest.fixture
+def name(tmp_path):
+    """Fits everything in AWS that has a name: the test's own."""
+    return re.sub("[^a-z0-9]+", "-", tmp_path.name.lower())[:40].strip("-")
+
+
+@pytest.fixture
+def bucket(world, name):
+    of_this_test = Bucket(world.ports["s3"], name, "a/b/")
+    yield of_this_test
+    of_this_test.close()
 
 
 @pytest.fixture

@@ -7,17 +7,23 @@ The faults:
     500, 503        such an answer, nothing is carried out
     throttle        an answer that asks to go slower, as the service words it
     lose_reply      carried out, but the connection is cut before the answer
-    cut_upload      the connection is cut in the middle of the request's body
+    cut_upload      the connection is cut in the middle of the request's body, on both sides
     hang            no answer; the connection stays open for a while
     part_fails      of a batch, every second entry is in the list of the failed
     part_missing    of a batch, every second entry is in no list
     refuse_entry    of a batch, the first entry is the sender's own fault
     twice           carried out twice, answered once
     wrong_digest    an answer whose MD5 is of something else
-It also hands out credentials with a token (GET /credentials), which expire_tokens() ends.
+It also hands out credentials with a token (GET /credentials), which expire_tokens() ends, and takes
+those for good that STS hands out.
+
+What was signed by the static key goes on as it came, for a service that checks it once more. What
+was signed by credentials that only the proxy knows, or by a clock that is wrong on purpose, is
+signed anew.
 """
 import http.client
 import json
+import re
 import select
 import socket
 import threading
@@ -25,8 +31,8 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import sigv4
+from counterparts import REGION, STATIC_KEY
 
-STATIC_KEY = ("AKIDINTEROP", "interop/secret+key")
 HOP = {"connection", "keep-alive", "transfer-encoding", "te", "upgrade", "proxy-connection"}
 
 
@@ -47,8 +53,11 @@ class Fault:
 
 
 class Proxy:
-    def __init__(self, upstream_port):
-        self.upstream_port = upstream_port
+    def __init__(self, upstreams, lenient):
+        """upstreams: service -> port. lenient: they believe everybody and change their tables in
+        several steps (moto): they get one request at a time, as AWS would have it."""
+        self.upstreams = upstreams
+        self.lenient = lenient
         self.skew_s = 0  # what our clock is ahead of the world's
         self._lock = threading.Lock()
         self._faults = []
@@ -59,8 +68,7 @@ class Proxy:
         self._expired = set()
         self.transactions = {}  # ClientRequestToken -> the body that was carried out
         self.hang_until = threading.Event()
-        # moto changes its tables in several steps: one request at a time, as AWS would have it.
-        self.turns = {name: threading.Lock() for name in ("sqs", "dynamodb", "s3", "sns", "sts")}
+        self.turns = {name: threading.Lock() for name in upstreams}
         proxy = self
 
         class Bound(Handler):
@@ -86,14 +94,21 @@ class Proxy:
     def environment(self):
         """For programs that use static keys."""
         return {"AWS_ACCESS_KEY_ID": STATIC_KEY[0], "AWS_SECRET_ACCESS_KEY": STATIC_KEY[1],
-                "AWS_REGION": "eu-central-1", "AWS_EC2_METADATA_DISABLED": "true",
+                "AWS_REGION": REGION, "AWS_EC2_METADATA_DISABLED": "true",
                 "OMNI_TEST_AWS": self.url}
 
     def token_environment(self):
         """For programs that ask for credentials, which end when expire_tokens() says so."""
         return {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{self.url}/credentials",
-                "AWS_REGION": "eu-central-1", "AWS_EC2_METADATA_DISABLED": "true",
+                "AWS_REGION": REGION, "AWS_EC2_METADATA_DISABLED": "true",
                 "AWS_CONFIG_FILE": "/nonexistent", "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent"}
+
+    def web_identity_environment(self, token_file):
+        """For programs that show STS a token, as those do that run in a cluster."""
+        return {"AWS_WEB_IDENTITY_TOKEN_FILE": str(token_file), "AWS_ENDPOINT_URL_STS": self.url,
+                "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/omnidata", "AWS_REGION": REGION,
+                "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/nonexistent",
+                "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent"}
 
     # --- what a test does ---
 
@@ -108,6 +123,10 @@ class Proxy:
             self._faults.clear()
             self._log.clear()
         self.skew_s = 0
+        self.end_silence()
+
+    def end_silence(self):
+        """Who hangs is cut off."""
         self.hang_until.set()
         self.hang_until = threading.Event()
 
@@ -159,11 +178,18 @@ class Proxy:
         return {"AccessKeyId": valid[0], "SecretAccessKey": secret, "Token": token,
                 "Expiration": until}
 
+    def believe(self, answer):
+        """The credentials in an answer of STS."""
+        key_id, secret, token = (re.search(f"<{name}>([^<]+)</{name}>", answer).group(1) for name in
+                                 ("AccessKeyId", "SecretAccessKey", "SessionToken"))
+        with self._lock:
+            self.secrets[key_id] = (secret, token)
+
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = "interop"
-    upstreams = threading.local()
+    connections = threading.local()
 
     def log_message(self, *_):
         pass
@@ -191,10 +217,13 @@ class Handler(BaseHTTPRequestHandler):
             return
         size = int(self.headers.get("Content-Length", 0))
         path, _, query = self.path.partition("?")
+        if "Action=AssumeRoleWithWebIdentity" in query:
+            self.assume_role(query)
+            return
         service, operation = self.service_and_operation(query)
         fault = self.owner.fault_for(service, operation)
         if fault == "cut_upload":
-            self.rfile.read(size // 2)
+            self.pass_half_on(service, self.rfile.read(size // 2))
             self.cut(service, operation, fault)
             return
         body = self.rfile.read(size)
@@ -204,6 +233,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             key_id, _, _ = sigv4.check(self.command, path, query, list(self.headers.items()), body,
                                        self.owner.secrets, self.owner.now_s())
+            self.as_it_came = key_id == STATIC_KEY[0] and not self.owner.skew_s
             if self.owner.is_expired(key_id):
                 raise sigv4.Refused("ExpiredToken" if service != "dynamodb" and service != "sqs"
                                     else "ExpiredTokenException", "The token has expired")
@@ -287,12 +317,29 @@ class Handler(BaseHTTPRequestHandler):
 
     # --- both ends ---
 
+    def assume_role(self, query):
+        """The one request that nobody signs. moto wants it as a form."""
+        operation = "AssumeRoleWithWebIdentity"
+        fault = self.owner.fault_for("sts", operation)
+        if fault:
+            self.act("sts", operation, fault, b"")
+            return
+        sts = http.client.HTTPConnection("127.0.0.1", self.owner.upstreams["sts"], timeout=60)
+        sts.request("POST", "/", query, {"Content-Type": "application/x-www-form-urlencoded"})
+        response = sts.getresponse()
+        answer = response.read()
+        sts.close()
+        self.owner.note("sts", operation, response.status, None)
+        if response.status == 200:
+            self.owner.believe(answer.decode())
+        self.answer(response.status, answer)
+
     def transact(self, body):
         """moto knows no ClientRequestToken: a transaction that was carried out is not again."""
         token = json.loads(body).get("ClientRequestToken")
         if token and self.owner.transactions.get(token) == body:
             return 200, [], b"{}"
-        status, headers, answer = self.pass_on(body)
+        status, headers, answer = self.pass_on("dynamodb", body)
         if token and status == 200:
             self.owner.transactions[token] = body
         return status, headers, answer
@@ -300,15 +347,16 @@ class Handler(BaseHTTPRequestHandler):
     def forward(self, service, operation, body):
         if operation == "ReceiveMessage":
             return self.poll(body)
-        if service not in self.owner.turns:
-            return self.pass_on(body)
+        if not self.owner.lenient:
+            return self.pass_on(service, body)
         with self.owner.turns[service]:
             if operation == "TransactWriteItems":
                 return self.transact(body)
-            return self.pass_on(body)
+            return self.pass_on(service, body)
 
     def poll(self, body):
-        """A long poll that nobody waits for any more takes no messages."""
+        """A long poll that nobody waits for any more takes no messages; those of the services behind
+        go on and take them."""
         request = json.loads(body)
         until = time.monotonic() + request.pop("WaitTimeSeconds", 0)
         body = json.dumps({**request, "WaitTimeSeconds": 0}).encode()
@@ -316,7 +364,7 @@ class Handler(BaseHTTPRequestHandler):
             if self.client_is_gone():
                 raise ConnectionResetError
             with self.owner.turns["sqs"]:
-                status, headers, answer = self.pass_on(body)
+                status, headers, answer = self.pass_on("sqs", body)
             if status != 200 or b"ReceiptHandle" in answer or time.monotonic() >= until:
                 return status, headers, answer
             time.sleep(0.05)
@@ -325,25 +373,39 @@ class Handler(BaseHTTPRequestHandler):
         readable, _, _ = select.select([self.connection], [], [], 0)
         return bool(readable) and not self.connection.recv(1, socket.MSG_PEEK)
 
-    def pass_on(self, body):
+    def headers_for(self, service, body):
         headers = {name: value for name, value in self.headers.items()
                    if name.lower() not in HOP | {"content-length"}}
+        if self.as_it_came or self.owner.lenient:
+            return headers
+        headers = {name: value for name, value in headers.items()
+                   if name.lower() not in ("authorization", "x-amz-date", "x-amz-security-token")}
+        return sigv4.sign(self.command, self.path, headers, body, STATIC_KEY, REGION, service)
+
+    def pass_on(self, service, body):
+        known = self.connections.__dict__
+        headers = self.headers_for(service, body)
         for attempt in (1, 2):
-            upstream = getattr(self.upstreams, "connection", None)
-            if upstream is None or attempt == 2:
-                upstream = http.client.HTTPConnection("127.0.0.1", self.owner.upstream_port,
-                                                      timeout=60)
-                self.upstreams.connection = upstream
+            if attempt == 2 or service not in known:
+                known[service] = http.client.HTTPConnection(
+                    "127.0.0.1", self.owner.upstreams[service], timeout=60)
             try:
-                upstream.request(self.command, self.path, body=body, headers=headers)
-                response = upstream.getresponse()
+                known[service].request(self.command, self.path, body=body, headers=headers)
+                response = known[service].getresponse()
                 return response.status, response.getheaders(), response.read()
             except (http.client.HTTPException, ConnectionError):
-                upstream.close()
-                self.upstreams.connection = None
+                known.pop(service).close()
                 if attempt == 2:
                     raise
         return None
+
+    def pass_half_on(self, service, half):
+        """The service sees the connection break as well."""
+        with socket.create_connection(("127.0.0.1", self.owner.upstreams[service])) as upstream:
+            head = [f"{self.command} {self.path} HTTP/1.1"]
+            head += [f"{name}: {value}" for name, value in self.headers.items()
+                     if name.lower() != "expect"]
+            upstream.sendall("\r\n".join([*head, "", ""]).encode() + half)
 
     def answer(self, status, body, headers=()):
         self.send_response_only(status)

@@ -1,4 +1,5 @@
-"""Checks AWS signatures, version 4, as a server does: written from AWS's description, on its own."""
+"""Checks AWS signatures, version 4, as a server does, and makes them for what tests ask by themselves:
+written from AWS's description, on its own."""
 import calendar
 import hashlib
 import hmac
@@ -43,6 +44,35 @@ def canonical_request(method, path, query, headers, signed, payload_hash, servic
                       payload_hash))
 
 
+def signature_of(secret, date, scope, canonical):
+    day, region, service, _ = scope.split("/")
+    text = "\n".join(("AWS4-HMAC-SHA256", date, scope,
+                      hashlib.sha256(canonical.encode()).hexdigest()))
+    key = mac(mac(mac(mac(f"AWS4{secret}".encode(), day), region), service), "aws4_request")
+    return mac(key, text).hex()
+
+
+def sign(method, target, headers, body, key, region, service):
+    """headers, which name the host, and those of a signature over all of AWS's and the host.
+
+    target: path and query as they are sent; key: access key id and secret.
+    """
+    path, _, query = target.partition("?")
+    payload_hash = hashlib.sha256(body or b"").hexdigest()
+    date = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    headers = {name: value for name, value in headers.items()
+               if name.lower() != "x-amz-content-sha256"}
+    headers.update({"X-Amz-Date": date, "X-Amz-Content-Sha256": payload_hash})
+    signed = sorted(name.lower() for name in headers
+                    if name.lower() == "host" or name.lower().startswith("x-amz-"))
+    scope = f"{date[:8]}/{region}/{service}/aws4_request"
+    canonical = canonical_request(method, path, query, headers.items(), signed, payload_hash, service)
+    signature = signature_of(key[1], date, scope, canonical)
+    headers["Authorization"] = f"AWS4-HMAC-SHA256 Credential={key[0]}/{scope}, " \
+                               f"SignedHeaders={';'.join(signed)}, Signature={signature}"
+    return headers
+
+
 def check(method, path, query, headers, body, secrets, now_s):
     """The access key id, service and region that a request is signed by and for; raises Refused.
 
@@ -75,10 +105,7 @@ def check(method, path, query, headers, body, secrets, now_s):
         raise Refused("MissingSecurityHeader", "x-amz-content-sha256 is missing")
     canonical = canonical_request(method, path, query, headers, signed, payload_hash, service)
     scope = f"{day}/{region}/{service}/aws4_request"
-    text = "\n".join(("AWS4-HMAC-SHA256", date, scope,
-                      hashlib.sha256(canonical.encode()).hexdigest()))
-    key = mac(mac(mac(mac(f"AWS4{secret}".encode(), day), region), service), "aws4_request")
-    if not hmac.compare_digest(mac(key, text).hex(), signature):
+    if not hmac.compare_digest(signature_of(secret, date, scope, canonical), signature):
         raise Refused("SignatureDoesNotMatch", f"The canonical request is:\n{canonical}")
     if abs(then_s - now_s) > SKEW_S:
         late = then_s < now_s

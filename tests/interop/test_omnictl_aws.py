@@ -10,39 +10,34 @@ from support.programs import wait_until
 
 
 @pytest.fixture
-def names(tmp_path):
-    return tmp_path.name.replace("_", "-").replace("[", "").replace("]", "")[:40].rstrip("-")
-
-
-@pytest.fixture
-def aws_init(proxy, names, run):
+def aws_init(proxy, name, run):
     end = f"?endpoint={proxy.url}"
 
     def init(*more):
-        return run("omnictl", "aws", "init", f"--user-store=dynamodb://{names}-users{end}",
-                   f"--ledger=dynamodb://{names}-ledger{end}", f"--events=sqs://{names}{end}",
-                   f"--archive=s3://{names}/archive{end}", f"--alarms=sns://{names}{end}", *more,
+        return run("omnictl", "aws", "init", f"--user-store=dynamodb://{name}-users{end}",
+                   f"--ledger=dynamodb://{name}-ledger{end}", f"--events=sqs://{name}{end}",
+                   f"--archive=s3://{name}/archive{end}", f"--alarms=sns://{name}{end}", *more,
                    env=proxy.environment())
 
     return init
 
 
 # Rule 31.
-def test_init_makes_everything_and_again_nothing(aws_init, names, sqs, proxy):
+def test_init_makes_everything_and_again_nothing(aws_init, name, sqs, proxy):
     first = aws_init()
     assert first.returncode == 0, first.stderr
     lines = [line.split() for line in first.stdout.splitlines()]
-    made = [["table", f"{names}-users", "created"], ["table", f"{names}-ledger", "created"],
-            ["queue", f"{names}-dead", "created"], ["queue", names, "created"],
-            ["bucket", names, "created"]]
-    assert lines[:5] == made and lines[5][0] == "topic" and lines[5][1].endswith(f":{names}")
+    made = [["table", f"{name}-users", "created"], ["table", f"{name}-ledger", "created"],
+            ["queue", f"{name}-dead", "created"], ["queue", name, "created"],
+            ["bucket", name, "created"]]
+    assert lines[:5] == made and lines[5][0] == "topic" and lines[5][1].endswith(f":{name}")
     again = aws_init("--receives=7")
     assert again.returncode == 0, again.stderr
     assert [line.split()[2:] for line in again.stdout.splitlines()[:5]] == [["there", "already"]] * 5
-    url = sqs.call("GetQueueUrl", QueueName=names)["QueueUrl"]
+    url = sqs.call("GetQueueUrl", QueueName=name)["QueueUrl"]
     found = sqs.call("GetQueueAttributes", QueueUrl=url, AttributeNames=["All"])["Attributes"]
-    assert f"{names}-dead" in found["RedrivePolicy"] and "7" in found["RedrivePolicy"]
-    dead = sqs.call("GetQueueUrl", QueueName=f"{names}-dead")["QueueUrl"]
+    assert f"{name}-dead" in found["RedrivePolicy"] and "7" in found["RedrivePolicy"]
+    dead = sqs.call("GetQueueUrl", QueueName=f"{name}-dead")["QueueUrl"]
     dead = sqs.call("GetQueueAttributes", QueueUrl=dead, AttributeNames=["All"])["Attributes"]
     assert int(dead["MessageRetentionPeriod"]) > int(found["MessageRetentionPeriod"])
     assert not [entry for entry in proxy.seen() if entry[2] == 403]
@@ -77,19 +72,19 @@ def test_init_says_what_is_wrong(run, proxy):
     assert done.returncode == 2 and 'there is no "inti"' in done.stderr
 
 
-def test_a_message_reaches_whoever_follows_the_topic(aws_init, names, run, proxy, sqs, moto):
+def test_a_message_reaches_whoever_follows_the_topic(aws_init, name, run, proxy, sqs, world):
     """A queue that is subscribed to the topic stands for a person."""
     topic = [line.split()[1] for line in aws_init().stdout.splitlines() if "topic" in line][0]
-    url = sqs.create(f"{names}-pager")
+    url = sqs.create(f"{name}-pager")
     arn = sqs.call("GetQueueAttributes", QueueUrl=url,
                    AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    joined = httpx.post(f"http://127.0.0.1:{moto}/", data={
+    joined = httpx.post(f"http://127.0.0.1:{world.ports['sns']}/", data={
         "Action": "Subscribe", "Version": "2010-03-31", "TopicArn": topic, "Protocol": "sqs",
         "Endpoint": arn}, headers={"Authorization": "AWS4-HMAC-SHA256 Credential=x/20260101/"
                                                     "eu-central-1/sns/aws4_request"})
     assert joined.status_code == 200, joined.text
     proxy.inject("503", service="sns")
-    for place in (f"sns://{names}?endpoint={proxy.url}", f"sns://{topic}?endpoint={proxy.url}"):
+    for place in (f"sns://{name}?endpoint={proxy.url}", f"sns://{topic}?endpoint={proxy.url}"):
         sent = run("omnictl", "aws", "notify", "Grüße & alles = gut?", f"--alarms={place}",
                    env=proxy.environment())
         assert sent.returncode == 0 and topic in sent.stdout, sent
@@ -100,21 +95,21 @@ def test_a_message_reaches_whoever_follows_the_topic(aws_init, names, run, proxy
 
 
 @pytest.fixture
-def dlq(aws_init, names, run, proxy):
+def dlq(aws_init, name, run, proxy):
     assert aws_init().returncode == 0
 
     def command(*arguments):
-        return run("omnictl", "dlq", *arguments, f"--queue=sqs://{names}?endpoint={proxy.url}",
+        return run("omnictl", "dlq", *arguments, f"--queue=sqs://{name}?endpoint={proxy.url}",
                    env=proxy.environment())
 
     return command
 
 
 # Rule 31.
-def test_dead_letters_are_shown_and_sent_back(dlq, names, sqs, new_stack, proxy):
+def test_dead_letters_are_shown_and_sent_back(dlq, name, sqs, new_stack, proxy):
     """A batch whose events could not be taken for a while: it dies, is looked at, and comes back."""
     stack = new_stack()
-    address = f"sqs://{names}?endpoint={proxy.url}"
+    address = f"sqs://{name}?endpoint={proxy.url}"
     stack.env = proxy.environment()
     stack.settings["user"]["events"] = address
     stack.settings["analytics"]["queue"] = address
@@ -123,8 +118,8 @@ def test_dead_letters_are_shown_and_sent_back(dlq, names, sqs, new_stack, proxy)
     stack.start_user()
     stack.start_gateway()
     made = stack.http.post("/v1/users", json={"email": "a@example.org", "displayName": "A"})
-    url = sqs.call("GetQueueUrl", QueueName=names)["QueueUrl"]
-    dead = sqs.call("GetQueueUrl", QueueName=f"{names}-dead")["QueueUrl"]
+    url = sqs.call("GetQueueUrl", QueueName=name)["QueueUrl"]
+    dead = sqs.call("GetQueueUrl", QueueName=f"{name}-dead")["QueueUrl"]
     wait_until(lambda: sqs.counts(url)[0] > 0, 30, "a batch waits")
     stack.user.stop()  # nothing comes after it
     while sqs.counts(url)[0]:  # somebody receives it in vain, again and again
@@ -147,8 +142,8 @@ def test_dead_letters_are_shown_and_sent_back(dlq, names, sqs, new_stack, proxy)
     wait_archived(stack, [made.json()["id"]])
 
 
-def test_what_is_no_batch_is_shown_raw(dlq, names, sqs):
-    dead = sqs.call("GetQueueUrl", QueueName=f"{names}-dead")["QueueUrl"]
+def test_what_is_no_batch_is_shown_raw(dlq, name, sqs):
+    dead = sqs.call("GetQueueUrl", QueueName=f"{name}-dead")["QueueUrl"]
     for body in ("!no base64!", base64.b64encode(b"no batch").decode()):
         sqs.call("SendMessage", QueueUrl=dead, MessageBody=body)
     ids = [line.split()[0] for line in dlq("list").stdout.splitlines()[1:]]

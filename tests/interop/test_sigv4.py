@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 
 import sigv4
-from conftest import venv
+from counterparts import python
 from support.programs import environment, find_program
 
 HERE = Path(__file__).resolve().parent
@@ -60,7 +60,7 @@ def ours(cases):
 # Rule 36.
 def test_botocore_signs_the_same(cases, ours):
     lines = "".join(json.dumps(case) + "\n" for case in cases)
-    done = subprocess.run([venv() / "bin" / "python", HERE / "botocore_sign.py"], input=lines,
+    done = subprocess.run([python(), HERE / "botocore_sign.py"], input=lines,
                           capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     theirs = done.stdout.splitlines()

@@ -1,63 +1,13 @@
 """The whole system on AWS's APIs: POST → DynamoDB → SQS → S3 → trends; and on bad days the same."""
-import io
-import json
-import re
 import time
-import urllib.parse
-import xml.etree.ElementTree as tree
 
 import httpx
 import pytest
-import zstandard
 
-from support.pipeline import assert_each_once, created_ids, reconcile
+from support.pipeline import assert_each_once, assert_partitions, created_ids, reconcile
 from support.programs import wait_until
 
 LEASE_S = 3
-NAMESPACE = "{http://s3.amazonaws.com/doc/2006-03-01/}"
-
-
-class Bucket:
-    """The archive, read past the programs and the proxy."""
-
-    def __init__(self, port, name):
-        self.name = name
-        self._http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, headers={
-            "Authorization": "AWS4-HMAC-SHA256 Credential=x/20260101/eu-central-1/s3/aws4_request"})
-
-    def keys(self, prefix):
-        answer = self._http.get(f"/{self.name}", params={"list-type": 2, "prefix": prefix,
-                                                         "max-keys": 1000})
-        assert answer.status_code == 200, answer.text
-        return [item.findtext(f"{NAMESPACE}Key")
-                for item in tree.fromstring(answer.text).iter(f"{NAMESPACE}Contents")]
-
-    def rows(self, kind="events"):
-        rows = []
-        for key in self.keys(f"archive/{kind}/"):
-            answer = self._http.get(f"/{self.name}/{urllib.parse.quote(key)}")
-            assert answer.status_code == 200, answer.text
-            reader = zstandard.ZstdDecompressor().stream_reader(io.BytesIO(answer.content),
-                                                                read_across_frames=True)
-            text = io.TextIOWrapper(reader, encoding="utf-8").read()
-            assert not text or text.endswith("\n"), f"{key} does not end in a newline"
-            rows += [{**json.loads(line), "_key": key} for line in text.splitlines()]
-        return rows
-
-    def uploads(self):
-        answer = self._http.get(f"/{self.name}?uploads")
-        assert answer.status_code == 200, answer.text
-        return answer.text.count("<UploadId>")
-
-
-@pytest.fixture
-def name(tmp_path):
-    return re.sub("[^a-z0-9]+", "-", tmp_path.name.lower())[:40].strip("-")
-
-
-@pytest.fixture
-def bucket(moto, name):
-    return Bucket(moto, name)
 
 
 @pytest.fixture
@@ -66,13 +16,14 @@ def on_aws(new_stack, proxy, name, run):
     end = f"?endpoint={proxy.url}"
     places = {"user-store": f"dynamodb://{name}-users{end}",
               "ledger": f"dynamodb://{name}-ledger{end}", "events": f"sqs://{name}{end}",
-              "archive": f"s3://{name}/archive{end}"}
+              "archive": f"s3://{name}/a/b{end}"}
     made = run("omnictl", "aws", "init", *(f"--{k}={v}" for k, v in places.items()),
                env=proxy.environment())
     assert made.returncode == 0, made.stderr
     stack = new_stack()
     stack.env = proxy.environment()
-    stack.settings["user"].update({"user-store": places["user-store"], "events": places["events"]})
+    stack.settings["user"].update({"user-store": places["user-store"], "events": places["events"],
+                                   "access-store": places["user-store"]})
     stack.settings["analytics"].update({"queue": places["events"], "ledger": places["ledger"],
                                         "archive": places["archive"], "lease": f"{LEASE_S}s",
                                         "retry": "100ms"})
@@ -106,17 +57,17 @@ def assert_whole(stack, bucket, ids, timeout_s=200):
     for key in ids:
         answer = stack.http.get(f"/v1/users/{key}")
         assert answer.status_code == 200, answer.text
-    wait_until(lambda: set(ids) <= created_ids(bucket.rows()), timeout_s,
+    wait_until(lambda: set(ids) <= created_ids(bucket.rows(stack)), timeout_s,
                f"{len(ids)} creations are archived", every_s=0.5)
     reconcile(stack)
-    rows = bucket.rows()
+    rows = bucket.rows(stack)
     assert_each_once(rows)
-    for row in rows:
-        assert f"/dt={row['time'][:10]}/hour={row['time'][11:13]}/" in row["_key"], row
+    assert_partitions(rows)
     created = [row["user_id"] for row in rows
                if row["kind"].endswith("USER_CREATED") and row["status"] == 0]
     assert len(created) == len(set(created)), "a creation was told of twice"
-    assert not bucket.rows("errors")
+    assert not bucket.rows(stack, "errors")
+    assert not bucket.uploads()
 
 
 def test_from_post_to_trends(on_aws, bucket, sqs, proxy, name):
@@ -137,6 +88,55 @@ def test_from_post_to_trends(on_aws, bucket, sqs, proxy, name):
     stack.user.stop()
     stack.start_user()
     wait_until(lambda: stack.http.get(f"/v1/users/{ids[0]}").status_code == 200, 30, "users are read")
+
+
+# What any such architecture must show: answers wait for nobody who works later, the queue takes what
+# comes meanwhile and a worker empties it, and who has not signed in writes nothing.
+
+
+def test_answers_do_not_wait_for_the_queue(on_aws, bucket, proxy):
+    """SQS takes the first batch and says nothing; writes are answered while it does so."""
+    stack = on_aws.start()
+    silence = proxy.inject("hang", service="sqs", operation="SendMessageBatch")
+    ids = create_some(stack, 1, "first")
+    wait_until(lambda: not silence.left, 30, "SQS is silent")
+    ids += create_some(stack, 12, "later")
+    assert set(ids) <= {user["id"] for user in stack.http.get("/v1/users").json()["users"]}
+    assert not proxy.seen("sqs", "SendMessageBatch")[1:], "it was answered: nothing was shown"
+    proxy.end_silence()
+    assert_whole(stack, bucket, ids)
+
+
+def test_the_queue_fills_and_a_worker_empties_it(on_aws, bucket, sqs, proxy, name):
+    stack = on_aws.start()
+    url = sqs.call("GetQueueUrl", QueueName=name)["QueueUrl"]
+    wait_until(lambda: sqs.counts(url) == (0, 0), 30, "the queue is empty")
+    stack.analytics.stop()
+    proxy.clear()
+    ids, waiting = [], 0
+    for part in range(3):
+        ids += create_some(stack, 3, f"part{part}-")
+        wait_until(lambda: sqs.counts(url)[0] > waiting, 30, "the queue grows")
+        waiting = sqs.counts(url)[0]
+    assert not proxy.seen("sqs", "DeleteMessageBatch")
+    assert not set(ids) & created_ids(bucket.rows(stack))
+    stack.start_analytics()
+    wait_until(lambda: sqs.counts(url) == (0, 0), 60, "the queue is empty", every_s=0.2)
+    assert proxy.seen("sqs", "DeleteMessageBatch")
+    assert_whole(stack, bucket, ids)
+
+
+# Rule 18.
+def test_who_has_not_signed_in_writes_nothing(on_aws, proxy):
+    stack = on_aws.start()
+    before = len(proxy.seen("dynamodb", "TransactWriteItems"))
+    answer = httpx.post(f"{stack.url}/v1/users", headers={"X-API-Key": stack.key},
+                        json={"email": "x@example.org", "displayName": "X"})
+    assert answer.status_code == 401, answer.text
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+    assert answer.json()["error"]["status"] == "UNAUTHENTICATED"
+    assert "users" not in stack.http.get("/v1/users").json()
+    assert len(proxy.seen("dynamodb", "TransactWriteItems")) == before
 
 
 BAD_DAYS = {
@@ -185,6 +185,22 @@ def test_credentials_end_in_mid_run(on_aws, bucket, proxy):
         ids += create_some(stack, 3, f"round{round_}-")
     assert_whole(stack, bucket, ids)
     assert [entry for entry in proxy.seen() if (entry[3] or "").startswith("ExpiredToken")]
+
+
+# Rule 37.
+def test_credentials_by_web_identity(on_aws, bucket, proxy, tmp_path):
+    """As in a cluster: STS gives credentials for a token, again whenever they have ended."""
+    token_file = tmp_path / "token"
+    token_file.write_text("who-we-are")
+    on_aws.env = proxy.web_identity_environment(token_file)
+    proxy.inject("503", service="sts")
+    stack = on_aws.start()
+    ids = create_some(stack, 3, "before")
+    asked = len(proxy.seen("sts"))
+    proxy.expire_tokens()
+    ids += create_some(stack, 3, "after")
+    assert_whole(stack, bucket, ids)
+    assert len(proxy.seen("sts")) > asked > 0
 
 
 def test_the_clock_is_wrong(on_aws, bucket, proxy):
