@@ -25,7 +25,7 @@ struct dynamodb_fake;
 struct dynamodb_fake *dynamodb_fake_new(void);
 void dynamodb_fake_free(struct dynamodb_fake *fake);
 
-/* As dynamodb_call, for store_dynamodb_port. */
+/* As dynamodb_call, for struct dynamodb_port. */
 enum code dynamodb_fake_call(void *fake, struct str operation, struct str body, int64_t deadline_ms,
                              struct arena *arena, const struct json_value **answer,
                              struct dynamodb_refusal *refusal, struct error *err);

@@ -1,7 +1,6 @@
 /* A call's life: what is tried again and how often, what ends it, what is corrected on the way. */
-#include "tests/unit/aws/stub.h"
+#include "tests/unit/aws/world.h"
 
-#include "aws/client.h"
 #include "aws/dynamodb.h"
 #include "aws/s3.h"
 #include "aws/sigv4.h"
@@ -10,61 +9,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { LONG_MS = 20000 };
-
-static const char *const KEYS[] = {"AWS_ACCESS_KEY_ID=AKID", "AWS_SECRET_ACCESS_KEY=secret",
-                                   "AWS_REGION=eu-central-1", NULL};
-
-struct world {
-    struct stub *stub;
-    struct aws *aws;
-    struct aws_client *client;
-    struct arena arena;
-    struct aws_response response;
-    struct error err;
-};
-
-static struct aws_client *client_of(struct world *world, const struct aws_service *service,
-                                    const char *name)
-{
-    struct aws_location location;
-    char text[160];
-    snprintf(text, sizeof text, "%s://%s?endpoint=%s", service->name, name, world->stub->endpoint);
-    assert_int_equal(aws_location_read(str_of(text), service->name, stub_getenv, NULL, 0,
-                                       &world->arena, &location, &world->err),
-                     CODE_OK);
-    return aws_client_new(&(struct aws_client_options){.aws = world->aws,
-                                                       .service = service,
-                                                       .location = &location,
-                                                       .attempt_ms = 5000,
-                                                       .backoff_ms = 1});
-}
-
 static int set_up(void **state)
 {
-    struct world *world = xcalloc(1, sizeof *world);
-    stub_environment = KEYS;
-    stub_clock_ahead_ms = 0;
-    world->stub = stub_new();
-    assert_int_equal(aws_open(&(struct aws_options){.environment = stub_getenv,
-                                                    .clock = &STUB_CLOCK,
-                                                    .user_agent = "test"},
-                              &world->aws, &world->err),
-                     CODE_OK);
-    world->client = client_of(world, &SQS_SERVICE, "q");
-    *state = world;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
+    int result = world_set_up(state);
     struct world *world = *state;
-    aws_client_free(world->client);
-    aws_free(world->aws);
-    stub_free(world->stub);
-    arena_clear(&world->arena);
-    xfree(world);
-    return 0;
+    world->client = world_client(world, &SQS_SERVICE, "q");
+    return result;
 }
 
 static enum code call_for(struct world *world, int64_t deadline_ms)
@@ -272,16 +222,17 @@ static void freeing_cancels_what_is_under_way(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_call_is_signed_and_answered, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(what_can_help_is_tried_again, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_refusal_says_what_aws_said, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(nobody_there_is_unavailable, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_call_is_signed_and_answered, set_up, world_tear_down),
+        cmocka_unit_test_setup_teardown(what_can_help_is_tried_again, set_up, world_tear_down),
+        cmocka_unit_test_setup_teardown(a_refusal_says_what_aws_said, set_up, world_tear_down),
+        cmocka_unit_test_setup_teardown(nobody_there_is_unavailable, set_up, world_tear_down),
         cmocka_unit_test_setup_teardown(an_answer_that_does_not_come_leaves_it_unsure, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(the_deadline_holds_over_all_attempts, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(retries_have_a_budget, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_wrong_clock_is_corrected_once, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(freeing_cancels_what_is_under_way, set_up, tear_down),
+                                        world_tear_down),
+        cmocka_unit_test_setup_teardown(the_deadline_holds_over_all_attempts, set_up,
+                                        world_tear_down),
+        cmocka_unit_test_setup_teardown(retries_have_a_budget, set_up, world_tear_down),
+        cmocka_unit_test_setup_teardown(a_wrong_clock_is_corrected_once, set_up, world_tear_down),
+        cmocka_unit_test_setup_teardown(freeing_cancels_what_is_under_way, set_up, world_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

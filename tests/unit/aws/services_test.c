@@ -1,7 +1,6 @@
 /* The thin layers: what goes out for each operation, and what each answer comes to. */
-#include "tests/unit/aws/stub.h"
+#include "tests/unit/aws/world.h"
 
-#include "aws/client.h"
 #include "aws/dynamodb.h"
 #include "aws/s3.h"
 #include "aws/sns.h"
@@ -9,53 +8,9 @@
 #include "aws/sqs_batch.h"
 #include "crypto/crypto.h"
 
-enum { LONG_MS = 20000 };
-
-static const char *const KEYS[] = {"AWS_ACCESS_KEY_ID=AKID", "AWS_SECRET_ACCESS_KEY=secret",
-                                   "AWS_REGION=eu-central-1", NULL};
-
-struct world {
-    struct stub *stub;
-    struct aws *aws;
-    struct aws_client *client;
-    struct arena arena;
-    struct error err;
-};
-
-static int set_up(void **state)
-{
-    struct world *world = xcalloc(1, sizeof *world);
-    stub_environment = KEYS;
-    stub_clock_ahead_ms = 0;
-    world->stub = stub_new();
-    assert_int_equal(
-        aws_open(&(struct aws_options){.environment = stub_getenv}, &world->aws, &world->err),
-        CODE_OK);
-    *state = world;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct world *world = *state;
-    aws_client_free(world->client);
-    aws_free(world->aws);
-    stub_free(world->stub);
-    arena_clear(&world->arena);
-    xfree(world);
-    return 0;
-}
-
 static void use(struct world *world, const struct aws_service *service, const char *name)
 {
-    struct aws_location location;
-    const char *text = arena_printf(&world->arena, "%s://%s?endpoint=%s", service->name, name,
-                                    world->stub->endpoint);
-    assert_int_equal(aws_location_read(str_of(text), service->name, stub_getenv, NULL, 0,
-                                       &world->arena, &location, &world->err),
-                     CODE_OK);
-    world->client = aws_client_new(&(struct aws_client_options){
-        .aws = world->aws, .service = service, .location = &location, .backoff_ms = 1});
+    world->client = world_client(world, service, name);
 }
 
 /* --- DynamoDB --- */
@@ -489,7 +444,7 @@ static void messages_are_received_with_what_is_known_of_them(void **state)
     sqs_close(queue);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, world_set_up, world_tear_down)
 
 int main(void)
 {
