@@ -5,8 +5,7 @@
 
 enum { ANSWER_DEPTH = 40 };
 
-/* What cancels a transaction and is over by itself. */
-static bool passes_by_itself(struct str reason)
+bool dynamodb_passes_by_itself(struct str reason)
 {
     return str_eq(reason, STR("None")) || str_eq(reason, STR("TransactionConflict")) ||
            str_eq(reason, STR("ThrottlingError")) ||
@@ -29,7 +28,7 @@ static bool is_transient(struct str error, struct str body)
         const struct json_value *reasons = json_get(root, STR("CancellationReasons"));
         transient = reasons && reasons->kind == JSON_ARRAY;
         for (const struct json_value *r = transient ? reasons->first : NULL; r; r = r->next) {
-            transient &= passes_by_itself(json_get_text(r, STR("Code")));
+            transient &= dynamodb_passes_by_itself(json_get_text(r, STR("Code")));
             any |= !str_eq(json_get_text(r, STR("Code")), STR("None"));
         }
     }

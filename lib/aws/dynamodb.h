@@ -24,6 +24,9 @@ struct dynamodb_refusal {
     bool unsure;                   /* see struct aws_response */
 };
 
+/* What cancels a transaction and is over by itself; "None" among it. */
+bool dynamodb_passes_by_itself(struct str reason);
+
 /*
  * operation: "PutItem", "TransactWriteItems", … Waits at most `deadline_ms`. *answer and *refusal
  * (may be NULL) are in `arena`. Beside the errors of aws_done_fn:

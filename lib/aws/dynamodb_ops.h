@@ -1,15 +1,17 @@
 /*
- * Working with one table of ours (dynamodb_table.h): items by key, partitions in order,
- * transactions and what cancelled them, each within a deadline. What the items mean is the
+ * Working with one table of ours (dynamodb_table.h): single items, partitions in order, many items
+ * by key, each within a deadline. dynamodb_write.h has the transactions. What the items mean is the
  * caller's.
  */
 #pragma once
 #include "aws/dynamodb.h"
+#include "aws/dynamodb_item.h"
 #include "base/buf.h"
-#include "base/id.h"
-#include "base/json_out.h"
 
-enum { DYNAMODB_WRITE_MAX = 100 /* actions of a transaction */ };
+enum {
+    DYNAMODB_BATCH_KEYS = 100, /* that BatchGetItem takes */
+    DYNAMODB_BODY_MAX = 16 << 20,
+};
 
 /* How operations reach DynamoDB: as dynamodb_call does it. */
 struct dynamodb_port {
@@ -22,113 +24,115 @@ struct dynamodb_port {
 /* The client is the caller's. */
 struct dynamodb_port dynamodb_port_of(struct aws_client *client);
 
+/*
+ * Hears what became of each operation, and may put it into the caller's words. `err` is CODE_OK
+ * when it worked; `refusal` is NULL when nothing was sent because there was no time or no use.
+ */
+typedef void (*dynamodb_told_fn)(void *context, const char *operation,
+                                 const struct dynamodb_refusal *refusal, struct error *err);
+
 /* A table; may be used by many threads. */
 struct dynamodb_ops {
     struct dynamodb_port port;
-    struct str table;
+    char table[256];
     const struct clock *clock;
-    int64_t call_ms; /* of one function here, with all its attempts */
+    dynamodb_told_fn told; /* may be NULL */
+    void *told_context;
 };
 
-struct dynamodb_key {
-    struct str pk, sk;
+void dynamodb_ops_init(struct dynamodb_ops *ops, const struct dynamodb_port *port, struct str table,
+                       const struct clock *clock);
+
+/*
+ * Errors of all that follows: those of dynamodb_call, and
+ *   DEADLINE_EXCEEDED (DEADLINE)         no time is left
+ *   FAILED_PRECONDITION (TABLE_MISSING)
+ */
+
+/* A moment of clock_mono_ms, a minute away at most. */
+int64_t dynamodb_until(const struct dynamodb_ops *ops, int64_t remaining_ms);
+
+/* Waits a little, at random, longer with each attempt. UNAVAILABLE (CONFLICTS) after many,
+ * DEADLINE_EXCEEDED when there is no time. */
+enum code dynamodb_pause(const struct dynamodb_ops *ops, int attempt, int64_t until_ms,
+                         struct error *err) MUST_CHECK;
+
+/* --- an operation as it is --- */
+
+/* Begins a body: {"TableName": … */
+struct json_out dynamodb_body(const struct dynamodb_ops *ops, struct buf *body,
+                              struct arena *arena);
+enum code dynamodb_do(const struct dynamodb_ops *ops, const char *operation, struct str body,
+                      int64_t until_ms, struct arena *arena, const struct json_value **answer,
+                      struct dynamodb_refusal *refusal, struct error *err) MUST_CHECK;
+
+/* --- single items --- */
+
+/* What has to hold, with up to two values; {0}: nothing. */
+struct dynamodb_condition {
+    const char *expression;
+    struct dynamodb_value a, b; /* name NULL: none */
 };
 
-/* --- values --- */
-
-enum dynamodb_kind { DYNAMODB_TEXT, DYNAMODB_NUMBER, DYNAMODB_BYTES };
-
-/* `ttl` is a reserved word: in expressions it is written #ttl. */
-
-/* An attribute, or a value of an expression when its name begins with ':'. */
-struct dynamodb_value {
-    const char *name;
-    enum dynamodb_kind kind;
-    struct str text; /* TEXT, BYTES */
-    int64_t number;
-};
-
-static inline struct dynamodb_value dynamodb_s(const char *name, struct str text)
+static inline struct dynamodb_condition dynamodb_if(const char *expression)
 {
-    return (struct dynamodb_value){name, DYNAMODB_TEXT, text, 0};
+    return (struct dynamodb_condition){.expression = expression};
 }
-static inline struct dynamodb_value dynamodb_n(const char *name, int64_t number)
+/* With a number, :n. */
+static inline struct dynamodb_condition dynamodb_if_n(const char *expression, int64_t n)
 {
-    return (struct dynamodb_value){name, DYNAMODB_NUMBER, {0}, number};
-}
-static inline struct dynamodb_value dynamodb_b(const char *name, struct str bytes)
-{
-    return (struct dynamodb_value){name, DYNAMODB_BYTES, bytes, 0};
+    return (struct dynamodb_condition){.expression = expression, .a = dynamodb_n(":n", n)};
 }
 
-/* Of an item in an answer; what is not there is empty or 0. Bytes are decoded into `arena`. */
-struct str dynamodb_text(const struct json_value *item, const char *name);
-int64_t dynamodb_number(const struct json_value *item, const char *name);
-struct str dynamodb_bytes(const struct json_value *item, const char *name, struct arena *arena);
-
-/* --- single operations --- */
+/* The condition of an operation, not of a transaction, did not hold: FAILED_PRECONDITION.
+ * refusal->unsure: it may be an earlier attempt of this very call that made it so. */
+bool dynamodb_condition_failed(const struct dynamodb_refusal *refusal);
 
 /* *item is NULL when there is none. A consistent read. */
-enum code dynamodb_ops_get(const struct dynamodb_ops *ops, struct dynamodb_key key,
-                           struct arena *arena, const struct json_value **item,
-                           struct error *err) MUST_CHECK;
+enum code dynamodb_get(const struct dynamodb_ops *ops, struct dynamodb_key key, int64_t until_ms,
+                       struct arena *arena, const struct json_value **item,
+                       struct error *err) MUST_CHECK;
 
-/* FAILED_PRECONDITION when the condition (may be NULL) does not hold. *unsure: it may be an earlier
- * attempt of this very call that made it so. */
-enum code dynamodb_ops_update(const struct dynamodb_ops *ops, struct dynamodb_key key,
-                              const char *update, const char *condition,
-                              const struct dynamodb_value *values, size_t count,
-                              struct arena *arena, bool *unsure, struct error *err) MUST_CHECK;
+enum code dynamodb_put(const struct dynamodb_ops *ops, struct dynamodb_key key,
+                       const struct dynamodb_value *attributes, size_t count,
+                       struct dynamodb_condition condition, int64_t until_ms, struct arena *arena,
+                       struct dynamodb_refusal *refusal, struct error *err) MUST_CHECK;
 
-/* A partition in the order of sort keys, from `from` on up to (and with) `to`; empty: no bound. */
-struct dynamodb_range {
-    struct str pk, from, to;
-    struct str start; /* out: where the next page begins, behind; empty: that was all */
-};
-/* One page of at most `limit` items; *items is the array. A consistent read. */
-enum code dynamodb_ops_query(const struct dynamodb_ops *ops, struct dynamodb_range *range,
-                             size_t limit, struct arena *arena, const struct json_value **items,
-                             struct error *err) MUST_CHECK;
-
-/* --- transactions --- */
-
-struct dynamodb_write {
-    const struct dynamodb_ops *ops;
-    struct buf body;
-    struct json_out json;
-    int count;
-    char token[ID_TEXT_BYTES + 1];
-};
-
-/* Everything lies in `arena`. */
-void dynamodb_write_begin(struct dynamodb_write *write, const struct dynamodb_ops *ops,
-                          struct arena *arena);
-
-/* A condition with its values; {0}: none. The item as it is comes back when it does not hold. */
-struct dynamodb_condition {
+/* What an update says: `values` are those of its expression. `ttl` is a reserved word: write #ttl.
+ */
+struct dynamodb_update {
     const char *expression;
     const struct dynamodb_value *values;
     size_t count;
+    struct dynamodb_condition condition;
 };
 
-/* Each adds an action and says its number. */
-int dynamodb_write_put(struct dynamodb_write *write, struct dynamodb_key key,
-                       const struct dynamodb_value *attributes, size_t count,
-                       struct dynamodb_condition condition);
-int dynamodb_write_delete(struct dynamodb_write *write, struct dynamodb_key key,
-                          struct dynamodb_condition condition);
-/* `condition.values` are those of the update as well. */
-int dynamodb_write_update(struct dynamodb_write *write, struct dynamodb_key key, const char *update,
-                          struct dynamodb_condition condition);
+/* *item (may be NULL) is the item as it is now. */
+enum code dynamodb_change(const struct dynamodb_ops *ops, struct dynamodb_key key,
+                          const struct dynamodb_update *update, int64_t until_ms,
+                          struct arena *arena, const struct json_value **item,
+                          struct dynamodb_refusal *refusal, struct error *err) MUST_CHECK;
 
-/* Bytes of the request so far. */
-size_t dynamodb_write_bytes(const struct dynamodb_write *write);
+/* Whether it is there or not. */
+enum code dynamodb_delete(const struct dynamodb_ops *ops, struct dynamodb_key key, int64_t until_ms,
+                          struct arena *arena, struct error *err) MUST_CHECK;
 
-/*
- * CODE_OK: committed. ABORTED: a condition has failed, refusal->reasons says which; conflicts and
- * throttling alone are tried again until the deadline. After any other error it is not known
- * whether it has been committed.
- */
-enum code dynamodb_write_run(struct dynamodb_write *write, struct arena *arena,
-                             struct dynamodb_refusal *refusal, struct error *err) MUST_CHECK;
-bool dynamodb_write_failed(const struct dynamodb_refusal *refusal, int action);
+/* --- many items --- */
+
+/* A partition, read in the order of sort keys. */
+struct dynamodb_query {
+    struct str pk;
+    struct str from, to;    /* sort keys, both included; empty: no bound */
+    bool prefix;            /* those that begin with `from` only */
+    const char *projection; /* NULL: everything */
+    struct str start;       /* out: where the next page begins, behind; empty: it was all */
+};
+/* One page of at most `limit` items; *items is the array. A consistent read. */
+enum code dynamodb_page(const struct dynamodb_ops *ops, struct dynamodb_query *query, size_t limit,
+                        int64_t until_ms, struct arena *arena, const struct json_value **items,
+                        struct error *err) MUST_CHECK;
+
+/* items[i] is NULL where there is none. Keys may repeat. Consistent reads, of different moments. */
+enum code dynamodb_fetch(const struct dynamodb_ops *ops, const struct dynamodb_key *keys,
+                         size_t count, int64_t until_ms, struct arena *arena,
+                         const struct json_value **items, struct error *err) MUST_CHECK;

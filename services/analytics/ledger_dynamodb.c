@@ -95,11 +95,6 @@ static int64_t made_s(const uint8_t *id)
     return ms / 1000;
 }
 
-static bool is_condition(const struct error *err)
-{
-    return strcmp(err->reason, "ConditionalCheckFailedException") == 0;
-}
-
 /* --- claims --- */
 
 /* A round of claiming: which claims stand in the transaction, in its order. */
@@ -116,9 +111,8 @@ static void write_claim(struct ledger_dynamodb *l, struct dynamodb_write *write,
         dynamodb_n("ttl", ledger_ttl(made_s(claim->part.bytes), l->retention_ms))};
     const struct dynamodb_value delta = dynamodb_b("e", claim->delta);
     dynamodb_write_put(write, claim_key(arena, claim->part), attributes, 2,
-                       (struct dynamodb_condition){.expression = "attribute_not_exists(pk)"});
-    dynamodb_write_put(write, ledger_delta_key(arena, claim->part), &delta, 1,
-                       (struct dynamodb_condition){0});
+                       dynamodb_if("attribute_not_exists(pk)"));
+    dynamodb_write_put(write, ledger_delta_key(arena, claim->part), &delta, 1, dynamodb_if(NULL));
 }
 
 static bool is_in(const struct round *round, const struct ledger_claim *claims,
@@ -152,7 +146,8 @@ static enum code find_holder(struct ledger_dynamodb *l, struct ledger_claim *cla
                              const struct json_value *item, struct arena *arena, bool *held,
                              struct error *err)
 {
-    if (!item && dynamodb_ops_get(&l->ops, claim_key(arena, claim->part), arena, &item, err))
+    if (!item &&
+        dynamodb_get(&l->ops, claim_key(arena, claim->part), ledger_until(l), arena, &item, err))
         return err->code;
     claim->fresh = false;
     *held = item && read_id(dynamodb_text(item, "i"), &claim->holder);
@@ -169,7 +164,7 @@ static enum code claim_round(struct ledger_dynamodb *l, struct ledger_claim *cla
     struct round round;
     dynamodb_write_begin(&write, &l->ops, arena);
     choose(l, claims, done, count, &write, arena, &round);
-    enum code code = dynamodb_write_run(&write, arena, &refusal, err);
+    enum code code = dynamodb_write_run(&write, ledger_until(l), arena, &refusal, err);
     if (code != CODE_OK && code != CODE_ABORTED)
         return code;
     for (size_t i = 0; i < round.count; i++) {
@@ -211,20 +206,21 @@ static enum code l_steal(struct ledger *ledger, struct part_id part, struct id f
     struct arena arena = {0};
     const struct json_value *item;
     struct dynamodb_key key = claim_key(&arena, part);
-    const struct dynamodb_value values[] = {dynamodb_s(":from", id_text(&arena, from)),
-                                            dynamodb_s(":to", id_text(&arena, to))};
-    bool unsure;
-    enum code code = dynamodb_ops_update(&l->ops, key, "SET i = :to", "i = :from", values, 2,
-                                         &arena, &unsure, err);
+    const struct dynamodb_value value = dynamodb_s(":to", id_text(&arena, to));
+    const struct dynamodb_update update = {
+        "SET i = :to", &value, 1, {"i = :from", dynamodb_s(":from", id_text(&arena, from)), {0}}};
+    struct dynamodb_refusal refusal;
+    enum code code =
+        dynamodb_change(&l->ops, key, &update, ledger_until(l), &arena, NULL, &refusal, err);
     *stolen = code == CODE_OK;
-    if (code != CODE_OK && is_condition(err)) {
+    if (dynamodb_condition_failed(&refusal)) {
         error_clear(err);
         code = CODE_OK;
         /* An attempt whose answer was lost may have done it: nobody else steals for this intent. */
-        if (unsure)
-            code = dynamodb_ops_get(&l->ops, key, &arena, &item, err);
-        if (unsure && code == CODE_OK)
-            *stolen = str_eq(dynamodb_text(item, "i"), values[1].text);
+        if (refusal.unsure)
+            code = dynamodb_get(&l->ops, key, ledger_until(l), &arena, &item, err);
+        if (refusal.unsure && code == CODE_OK)
+            *stolen = str_eq(dynamodb_text(item, "i"), value.text);
     }
     arena_clear(&arena);
     return code;
@@ -248,10 +244,10 @@ static enum code l_begin(struct ledger *ledger, const struct ledger_intent *inte
     dynamodb_write_begin(&write, &l->ops, &arena);
     dynamodb_write_put(&write, intent_key(&arena, intent->id), attributes,
                        sizeof attributes / sizeof *attributes,
-                       (struct dynamodb_condition){.expression = "attribute_not_exists(pk)"});
+                       dynamodb_if("attribute_not_exists(pk)"));
     dynamodb_write_put(&write, unfinished_key(&arena, intent->id), attributes, 1,
-                       (struct dynamodb_condition){0});
-    enum code code = dynamodb_write_run(&write, &arena, &refusal, err);
+                       dynamodb_if(NULL));
+    enum code code = dynamodb_write_run(&write, ledger_until(l), &arena, &refusal, err);
     if (code == CODE_ABORTED) { /* it has been begun before */
         error_clear(err);
         code = CODE_OK;
@@ -264,7 +260,8 @@ static enum code load(struct ledger_dynamodb *l, struct id intent, struct arena 
                       struct ledger_intent *found, const struct json_value **item,
                       struct error *err)
 {
-    if (dynamodb_ops_get(&l->ops, intent_key(arena, intent), arena, item, err) != CODE_OK)
+    if (dynamodb_get(&l->ops, intent_key(arena, intent), ledger_until(l), arena, item, err) !=
+        CODE_OK)
         return err->code;
     if (!*item)
         return error_set(err, CODE_NOT_FOUND, "INTENT_NOT_FOUND", "ledger: no such intent");
@@ -291,7 +288,8 @@ static enum code l_get(struct ledger *ledger, struct id intent, struct ledger_in
     const struct json_value *item;
     enum code code = load(l, intent, &arena, found, &item, err);
     if (code == CODE_OK)
-        code = dynamodb_ops_get(&l->ops, consumer_key(&arena, found->consumer), &arena, &item, err);
+        code = dynamodb_get(&l->ops, consumer_key(&arena, found->consumer), ledger_until(l), &arena,
+                            &item, err);
     if (code == CODE_OK)
         found->seen_ms = dynamodb_number(item, "m");
     arena_clear(&arena);
@@ -334,17 +332,18 @@ static enum code l_seal(struct ledger *ledger, struct id intent, const struct le
     struct ledger_intent found;
     const struct json_value *item;
     const struct dynamodb_value values[] = {
-        dynamodb_n(":open", LEDGER_OPEN),
         dynamodb_n(":sealed", LEDGER_SEALED),
         dynamodb_b(":d", (struct str){(const char *)seal->digest, CRYPTO_SHA256_BYTES}),
         dynamodb_b(":h", pack_hours(seal, &arena)),
         dynamodb_b(":m", pack_members(seal, &arena)),
     };
-    bool unsure;
-    enum code code = dynamodb_ops_update(
-        &l->ops, intent_key(&arena, intent), "SET s = :sealed, d = :d, h = :h, m = :m", "s = :open",
-        values, sizeof values / sizeof *values, &arena, &unsure, err);
-    if (code != CODE_OK && is_condition(err)) {
+    const struct dynamodb_update update = {"SET s = :sealed, d = :d, h = :h, m = :m", values,
+                                           sizeof values / sizeof *values,
+                                           dynamodb_if_n("s = :n", LEDGER_OPEN)};
+    struct dynamodb_refusal refusal;
+    enum code code = dynamodb_change(&l->ops, intent_key(&arena, intent), &update, ledger_until(l),
+                                     &arena, NULL, &refusal, err);
+    if (dynamodb_condition_failed(&refusal)) {
         error_clear(err);
         code = load(l, intent, &arena, &found, &item, err);
         if (code == CODE_OK && (found.state != LEDGER_SEALED ||
@@ -363,16 +362,15 @@ static enum code write_finish(struct ledger_dynamodb *l, const struct ledger_int
     struct dynamodb_write write;
     struct dynamodb_refusal refusal;
     const struct dynamodb_value values[] = {
-        dynamodb_n(":before", intent->state), dynamodb_n(":after", state),
-        dynamodb_n(":ttl", ledger_ttl(now_s(l), l->retention_ms))};
+        dynamodb_n(":after", state), dynamodb_n(":ttl", ledger_ttl(now_s(l), l->retention_ms))};
     dynamodb_write_begin(&write, &l->ops, arena);
-    dynamodb_write_update(&write, intent_key(arena, intent->id), "SET s = :after, #ttl = :ttl",
-                          (struct dynamodb_condition){"s = :before", values, 3});
-    dynamodb_write_delete(&write, unfinished_key(arena, intent->id),
-                          (struct dynamodb_condition){0});
+    const struct dynamodb_update update = {"SET s = :after, #ttl = :ttl", values, 2,
+                                           dynamodb_if_n("s = :n", intent->state)};
+    dynamodb_write_update(&write, intent_key(arena, intent->id), &update);
+    dynamodb_write_delete(&write, unfinished_key(arena, intent->id), dynamodb_if(NULL));
     if (state == LEDGER_ARCHIVED)
         ledger_write_archived(&write, arena, intent->kind, hours);
-    return dynamodb_write_run(&write, arena, &refusal, err);
+    return dynamodb_write_run(&write, ledger_until(l), arena, &refusal, err);
 }
 
 static enum code l_finish(struct ledger *ledger, struct id intent, enum ledger_state state,
@@ -409,7 +407,8 @@ static enum code l_holds(struct ledger *ledger, struct id intent, struct part_id
     struct arena arena = {0};
     const struct json_value *item;
     *held = false;
-    enum code code = dynamodb_ops_get(&l->ops, intent_key(&arena, intent), &arena, &item, err);
+    enum code code =
+        dynamodb_get(&l->ops, intent_key(&arena, intent), ledger_until(l), &arena, &item, err);
     int64_t state = code == CODE_OK ? dynamodb_number(item, "s") : LEDGER_OPEN;
     if (state == LEDGER_SEALED || state == LEDGER_ARCHIVED) {
         struct str members = dynamodb_bytes(item, "m", &arena);
@@ -429,13 +428,13 @@ struct sighting {
 static enum code sightings(struct ledger_dynamodb *l, struct arena *arena, struct sighting **list,
                            size_t *count, struct error *err)
 {
-    struct dynamodb_range range = {.pk = STR("L/s")};
+    struct dynamodb_query range = {.pk = STR("L/s")};
     size_t room = 0;
     *list = NULL;
     *count = 0;
     do {
         const struct json_value *items;
-        if (dynamodb_ops_query(&l->ops, &range, PAGE, arena, &items, err) != CODE_OK)
+        if (dynamodb_page(&l->ops, &range, PAGE, ledger_until(l), arena, &items, err) != CODE_OK)
             return err->code;
         if (*count + items->count > room) {
             room = 2 * (*count + items->count);
@@ -456,13 +455,13 @@ static int64_t seen_of(const struct sighting *list, size_t count, struct id cons
     return 0;
 }
 
-static enum code stale_page(struct ledger_dynamodb *l, struct dynamodb_range *range,
+static enum code stale_page(struct ledger_dynamodb *l, struct dynamodb_query *range,
                             const struct sighting *seen, size_t seen_count, struct id consumer,
                             int64_t before_ms, struct id *intents, size_t max, size_t *count,
                             struct arena *arena, struct error *err)
 {
     const struct json_value *items;
-    if (dynamodb_ops_query(&l->ops, range, PAGE, arena, &items, err) != CODE_OK)
+    if (dynamodb_page(&l->ops, range, PAGE, ledger_until(l), arena, &items, err) != CODE_OK)
         return err->code;
     for (const struct json_value *item = items->first; item && *count < max; item = item->next) {
         struct id owner;
@@ -480,7 +479,7 @@ static enum code l_stale(struct ledger *ledger, struct id consumer, int64_t befo
 {
     struct ledger_dynamodb *l = ledger_dynamodb_from(ledger);
     struct arena arena = {0};
-    struct dynamodb_range range = {.pk = STR("L/u")};
+    struct dynamodb_query range = {.pk = STR("L/u")};
     struct sighting *seen;
     size_t seen_count;
     *count = 0;
@@ -502,11 +501,12 @@ static enum code l_beat(struct ledger *ledger, struct id consumer, int64_t now_m
     struct arena arena = {0};
     const struct dynamodb_value values[] = {
         dynamodb_n(":m", now_ms), dynamodb_n(":ttl", ledger_ttl(now_ms / 1000, l->retention_ms))};
-    bool unsure;
-    enum code code =
-        dynamodb_ops_update(&l->ops, consumer_key(&arena, consumer), "SET m = :m, #ttl = :ttl",
-                            "attribute_not_exists(m) OR m < :m", values, 2, &arena, &unsure, err);
-    if (code != CODE_OK && is_condition(err)) { /* it was seen later than that */
+    const struct dynamodb_update update = {"SET m = :m, #ttl = :ttl", values, 2,
+                                           dynamodb_if("attribute_not_exists(m) OR m < :m")};
+    struct dynamodb_refusal refusal;
+    enum code code = dynamodb_change(&l->ops, consumer_key(&arena, consumer), &update,
+                                     ledger_until(l), &arena, NULL, &refusal, err);
+    if (dynamodb_condition_failed(&refusal)) { /* it was seen later than that */
         error_clear(err);
         code = CODE_OK;
     }
@@ -555,14 +555,15 @@ static enum code check_schema(struct ledger_dynamodb *l, struct error *err)
 {
     struct arena arena = {0};
     const struct dynamodb_key key = {STR("L/schema"), STR("-")};
-    const struct dynamodb_value version = dynamodb_n(":v", SCHEMA_VERSION);
+    const struct dynamodb_value version = dynamodb_n("v", SCHEMA_VERSION);
     const struct json_value *item;
-    bool unsure;
-    enum code code = dynamodb_ops_update(&l->ops, key, "SET v = :v", "attribute_not_exists(pk)",
-                                         &version, 1, &arena, &unsure, err);
-    if (code != CODE_OK && is_condition(err)) {
+    struct dynamodb_refusal refusal;
+    enum code code =
+        dynamodb_put(&l->ops, key, &version, 1, dynamodb_if("attribute_not_exists(pk)"),
+                     ledger_until(l), &arena, &refusal, err);
+    if (dynamodb_condition_failed(&refusal)) {
         error_clear(err);
-        code = dynamodb_ops_get(&l->ops, key, &arena, &item, err);
+        code = dynamodb_get(&l->ops, key, ledger_until(l), &arena, &item, err);
         if (code == CODE_OK && dynamodb_number(item, "v") != SCHEMA_VERSION)
             code = error_set(err, CODE_FAILED_PRECONDITION, "SCHEMA",
                              "the ledger's layout is version %lld; this program knows %d",
@@ -576,18 +577,9 @@ enum code ledger_dynamodb_open(const struct ledger_dynamodb_options *options,
                                struct ledger **ledger, struct error *err)
 {
     struct ledger_dynamodb *l = xcalloc(1, sizeof *l);
-    if (options->table.len >= sizeof l->table) {
-        xfree(l);
-        return error_set(err, CODE_INVALID_ARGUMENT, NULL, "the table's name is too long");
-    }
-    memcpy(l->table, options->table.ptr, options->table.len);
     l->base.vtable = &VTABLE;
-    l->ops = (struct dynamodb_ops){
-        .port = options->port,
-        .table = str_of(l->table),
-        .clock = options->clock,
-        .call_ms = options->call_ms ? options->call_ms : CALL_MS,
-    };
+    dynamodb_ops_init(&l->ops, &options->port, options->table, options->clock);
+    l->call_ms = options->call_ms ? options->call_ms : CALL_MS;
     l->retention_ms = options->retention_ms;
     l->trends_retention_ms = options->trends_retention_ms;
     if (check_schema(l, err) != CODE_OK) {

@@ -26,7 +26,7 @@
  */
 #pragma once
 #include "analytics/ledger.h"
-#include "aws/dynamodb_ops.h"
+#include "aws/dynamodb_write.h"
 
 struct ledger_dynamodb_options {
     struct dynamodb_port port;

@@ -5,13 +5,18 @@
 struct ledger_dynamodb {
     struct ledger base;
     struct dynamodb_ops ops;
-    char table[256];
-    int64_t retention_ms, trends_retention_ms;
+    int64_t call_ms, retention_ms, trends_retention_ms;
 };
 
 static inline struct ledger_dynamodb *ledger_dynamodb_from(struct ledger *ledger)
 {
     return (struct ledger_dynamodb *)ledger;
+}
+
+/* Of a function that begins now. */
+static inline int64_t ledger_until(const struct ledger_dynamodb *l)
+{
+    return dynamodb_until(&l->ops, l->call_ms);
 }
 
 enum { LEDGER_SHARDS = 8, LEDGER_SLACK_S = 7 * 86400 };

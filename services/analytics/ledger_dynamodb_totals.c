@@ -71,11 +71,18 @@ static int64_t floor_to(int64_t time_s, int64_t width_s)
 
 /* --- what archiving adds --- */
 
-static void add_to(struct dynamodb_write *write, struct dynamodb_key key, const char *update,
-                   int64_t one, int64_t other)
+static void add_up(struct dynamodb_write *write, struct dynamodb_key key, enum batch_part_kind kind,
+                   uint64_t events, int64_t objects)
 {
-    const struct dynamodb_value values[] = {dynamodb_n(":a", one), dynamodb_n(":b", other)};
-    dynamodb_write_update(write, key, update, (struct dynamodb_condition){NULL, values, 2});
+    const struct dynamodb_value values[] = {
+        dynamodb_n(":a", kind == PART_EVENTS ? (int64_t)events : 0),
+        dynamodb_n(":q", kind == PART_ERRORS ? (int64_t)events : 0), dynamodb_n(":o", objects)};
+    const struct dynamodb_update update = {
+        .expression = objects ? "ADD a :a, q :q, o :o" : "ADD a :a, q :q",
+        .values = values,
+        .count = objects ? 3 : 2,
+    };
+    dynamodb_write_update(write, key, &update);
 }
 
 void ledger_write_archived(struct dynamodb_write *write, struct arena *arena,
@@ -86,14 +93,9 @@ void ledger_write_archived(struct dynamodb_write *write, struct arena *arena,
         struct dynamodb_key key = {STR("L/h"), ledger_time_text(arena, (int64_t)hour_s)};
         sum += events;
         if (kind != PART_SEARCHES)
-            add_to(write, key, "ADD a :a, q :b", kind == PART_EVENTS ? (int64_t)events : 0,
-                   kind == PART_ERRORS ? (int64_t)events : 0);
+            add_up(write, key, kind, events, 0);
     }
-    const struct dynamodb_value values[] = {
-        dynamodb_n(":a", kind == PART_EVENTS ? (int64_t)sum : 0),
-        dynamodb_n(":q", kind == PART_ERRORS ? (int64_t)sum : 0), dynamodb_n(":one", 1)};
-    dynamodb_write_update(write, totals_key(), "ADD a :a, q :q, o :one",
-                          (struct dynamodb_condition){NULL, values, 3});
+    add_up(write, totals_key(), kind, sum, 1);
 }
 
 enum code ledger_dynamodb_count_duplicates(struct ledger *ledger, uint64_t batches,
@@ -102,9 +104,10 @@ enum code ledger_dynamodb_count_duplicates(struct ledger *ledger, uint64_t batch
     struct ledger_dynamodb *l = ledger_dynamodb_from(ledger);
     struct arena arena = {0};
     const struct dynamodb_value value = dynamodb_n(":n", (int64_t)batches);
-    bool unsure;
-    enum code code = dynamodb_ops_update(&l->ops, totals_key(), "ADD d :n", NULL, &value, 1, &arena,
-                                         &unsure, err);
+    const struct dynamodb_update update = {.expression = "ADD d :n", .values = &value, .count = 1};
+    struct dynamodb_refusal refusal;
+    enum code code = dynamodb_change(&l->ops, totals_key(), &update, ledger_until(l), &arena, NULL,
+                                     &refusal, err);
     arena_clear(&arena);
     return code;
 }
@@ -117,23 +120,25 @@ static bool write_counts(struct ledger_dynamodb *l, struct dynamodb_write *write
                          const struct rollup_count *counts, size_t count)
 {
     struct dynamodb_value values[NAMES_MAX + 1];
-    struct buf update;
+    struct buf expression;
     size_t used = 0;
-    buf_init_arena(&update, arena, EXPRESSION_BYTES_MAX);
+    buf_init_arena(&expression, arena, EXPRESSION_BYTES_MAX);
     for (size_t i = 0; i < count && used < NAMES_MAX; i++) {
         const char *value = arena_printf(arena, ":n%zu", i);
-        buf_addf(&update, "%s k%ds%d %s", i ? "," : "ADD", counts[i].kind + 1, counts[i].status,
+        buf_addf(&expression, "%s k%ds%d %s", i ? "," : "ADD", counts[i].kind + 1, counts[i].status,
                  value);
         values[used++] = dynamodb_n(value, (int64_t)counts[i].count);
     }
     if (width_s == ROLLUP_MINUTE_S) {
-        buf_add_cstr(&update, " SET #ttl = :ttl");
+        buf_add_cstr(&expression, " SET #ttl = :ttl");
         values[used++] = dynamodb_n(":ttl", ledger_ttl(time_s, l->trends_retention_ms));
     }
     struct dynamodb_key key = {width_pk(arena, width_s), ledger_time_text(arena, time_s)};
-    dynamodb_write_update(write, key, buf_cstr(&update),
-                          (struct dynamodb_condition){NULL, values, used});
-    return count <= NAMES_MAX && !update.overflow;
+    dynamodb_write_update(write, key,
+                          &(struct dynamodb_update){.expression = buf_cstr(&expression),
+                                                    .values = values,
+                                                    .count = used});
+    return count <= NAMES_MAX && !expression.overflow;
 }
 
 static int by_item(const void *a, const void *b)
@@ -195,8 +200,8 @@ static enum code load_texts(struct ledger_dynamodb *l, struct arena *arena, enum
     *version = 0;
     buf_init_arena(&bytes, arena, SKETCH_BYTES_MAX + CHUNK_BYTES);
     for (int chunk = 0; chunk < chunks; chunk++) {
-        if (dynamodb_ops_get(&l->ops, chunk_key(arena, class, hour_s, chunk), arena, &item, err) !=
-            CODE_OK)
+        if (dynamodb_get(&l->ops, chunk_key(arena, class, hour_s, chunk), ledger_until(l), arena,
+                         &item, err) != CODE_OK)
             return err->code;
         if (!item && chunk == 0)
             return CODE_OK;
@@ -219,18 +224,16 @@ static void write_chunks(struct ledger_dynamodb *l, struct dynamodb_write *write
                          struct arena *arena, const struct rollup_texts *texts, struct str bytes,
                          int64_t version)
 {
-    const struct dynamodb_value before = dynamodb_n(":v", version);
     int64_t chunks = (int64_t)(bytes.len + CHUNK_BYTES - 1) / CHUNK_BYTES;
     for (int chunk = 0; chunk < chunks; chunk++) {
         struct str piece = {bytes.ptr, bytes.len < CHUNK_BYTES ? bytes.len : CHUNK_BYTES};
         const struct dynamodb_value attributes[] = {
             dynamodb_b("b", piece), dynamodb_n("v", version + 1), dynamodb_n("n", chunks),
             dynamodb_n("ttl", ledger_ttl(texts->hour_s, l->trends_retention_ms))};
-        struct dynamodb_condition condition = {0};
-        if (chunk == 0 && version)
-            condition = (struct dynamodb_condition){"v = :v", &before, 1};
-        else if (chunk == 0)
-            condition.expression = "attribute_not_exists(pk)";
+        struct dynamodb_condition condition = dynamodb_if(NULL);
+        if (chunk == 0)
+            condition = version ? dynamodb_if_n("v = :n", version)
+                                : dynamodb_if("attribute_not_exists(pk)");
         dynamodb_write_put(write, chunk_key(arena, texts->class, texts->hour_s, chunk), attributes,
                            4, condition);
         bytes = str_from(bytes, piece.len);
@@ -272,16 +275,13 @@ static enum code write_fold(struct ledger_dynamodb *l, struct dynamodb_write *wr
         if (!rollup_merge_encoded(&sum, dynamodb_bytes(deltas[i], "e", arena)))
             code =
                 error_set(err, CODE_DATA_LOSS, "DELTA_CORRUPT", "ledger: a delta cannot be read");
-        dynamodb_write_delete(write, key,
-                              (struct dynamodb_condition){.expression = "attribute_exists(pk)"});
+        dynamodb_write_delete(write, key, dynamodb_if("attribute_exists(pk)"));
     }
     for (size_t i = 0; code == CODE_OK && i < sizeof WIDTHS / sizeof *WIDTHS; i++)
         *fits = write_width(l, write, arena, &sum, WIDTHS[i]) && *fits;
     for (size_t i = 0; code == CODE_OK && *fits && i < sum.texts_used; i++)
         code = write_texts(l, write, arena, &sum.texts[i], err);
-    const struct dynamodb_value claimed = dynamodb_n(":n", (int64_t)sum.claimed);
-    dynamodb_write_update(write, totals_key(), "ADD c :n",
-                          (struct dynamodb_condition){NULL, &claimed, 1});
+    dynamodb_write_add(write, totals_key(), 'c', (int64_t)sum.claimed);
     *fits = *fits && write->count <= DYNAMODB_WRITE_MAX;
     rollup_clear(&sum);
     return code;
@@ -309,7 +309,7 @@ static enum code fold_some(struct ledger_dynamodb *l, const struct json_value *c
         }
     }
     if (code == CODE_OK)
-        code = dynamodb_write_run(&write, &arena, &refusal, err);
+        code = dynamodb_write_run(&write, ledger_until(l), &arena, &refusal, err);
     *folded = code == CODE_OK ? count : 0;
     arena_clear(&arena);
     return code;
@@ -319,11 +319,11 @@ static enum code fold_page(struct ledger_dynamodb *l, int shard, size_t max, siz
                            bool *more, struct error *err)
 {
     struct arena arena = {0};
-    struct dynamodb_range range = {.pk = ledger_delta_pk(&arena, shard)};
+    struct dynamodb_query range = {.pk = ledger_delta_pk(&arena, shard)};
     const struct json_value *deltas[DELTAS_AT_ONCE], *items;
     size_t count = 0, limit = max < DELTAS_AT_ONCE ? max : DELTAS_AT_ONCE, done = 0;
     *folded = 0;
-    enum code code = dynamodb_ops_query(&l->ops, &range, limit, &arena, &items, err);
+    enum code code = dynamodb_page(&l->ops, &range, limit, ledger_until(l), &arena, &items, err);
     if (code == CODE_OK)
         for (const struct json_value *item = items->first; item && count < limit; item = item->next)
             deltas[count++] = item;
@@ -369,13 +369,13 @@ static enum code each_item(struct ledger_dynamodb *l, struct str pk, struct str 
                            item_fn each, void *argument, struct error *err)
 {
     struct arena arena = {0};
-    struct dynamodb_range range = {.pk = pk, .from = from, .to = to};
+    struct dynamodb_query range = {.pk = pk, .from = from, .to = to};
     char start[64];
     enum code code;
     do {
         const struct json_value *items;
         arena_reset(&arena);
-        code = dynamodb_ops_query(&l->ops, &range, PAGE, &arena, &items, err);
+        code = dynamodb_page(&l->ops, &range, PAGE, ledger_until(l), &arena, &items, err);
         for (const struct json_value *item = code == CODE_OK ? items->first : NULL;
              item && code == CODE_OK; item = item->next)
             code = each(item, &arena, argument, err);
@@ -533,7 +533,7 @@ enum code ledger_dynamodb_status(struct ledger *ledger, struct ledger_status *st
     struct ledger_dynamodb *l = ledger_dynamodb_from(ledger);
     struct arena arena = {0};
     const struct json_value *item;
-    enum code code = dynamodb_ops_get(&l->ops, totals_key(), &arena, &item, err);
+    enum code code = dynamodb_get(&l->ops, totals_key(), ledger_until(l), &arena, &item, err);
     *status = (struct ledger_status){0};
     if (code == CODE_OK)
         *status = (struct ledger_status){

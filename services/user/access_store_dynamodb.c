@@ -10,42 +10,41 @@ struct str access_pk(struct arena *arena, uint32_t tenant, const char *what)
     return str_of(arena_printf(arena, "%u/access/%s", tenant, what));
 }
 
-struct item_key access_hash_key(struct arena *arena, uint32_t tenant, const char *what,
-                                struct str bytes)
+struct dynamodb_key access_hash_key(struct arena *arena, uint32_t tenant, const char *what,
+                                    struct str bytes)
 {
     uint8_t digest[CRYPTO_SHA256_BYTES];
     struct buf hash;
     crypto_sha256(bytes, digest);
     buf_init_arena(&hash, arena, 64);
     encode_base64url(&hash, (struct str){(const char *)digest, sizeof digest});
-    return (struct item_key){
+    return (struct dynamodb_key){
         str_of(arena_printf(arena, "%u/access/%s/%.*s", tenant, what, STR_ARG(buf_str(&hash)))),
         STR("-")};
 }
 
 /* --- state --- */
 
-struct item_key access_state_key(struct arena *arena, uint32_t tenant)
+struct dynamodb_key access_state_key(struct arena *arena, uint32_t tenant)
 {
-    return (struct item_key){str_of(arena_printf(arena, "%u/access", tenant)), STR("state")};
+    return (struct dynamodb_key){str_of(arena_printf(arena, "%u/access", tenant)), STR("state")};
 }
 
 struct access_state access_read_state(const struct json_value *item)
 {
-    return (struct access_state){(uint64_t)item_n(item, "v"), item_n(item, "k"), item_n(item, "n")};
+    return (struct access_state){(uint64_t)dynamodb_number(item, "v"), dynamodb_number(item, "k"),
+                                 dynamodb_number(item, "n")};
 }
 
-void access_put_state(struct access_dynamodb *store, struct transaction *tx, struct arena *arena,
+void access_put_state(struct access_dynamodb *store, struct dynamodb_write *tx, struct arena *arena,
                       uint32_t tenant, const struct access_state *before, int keys, int plans)
 {
     int64_t version = (int64_t)before->version + 1, now_us = clock_wall_us(store->clock);
-    transaction_put_begin(tx, access_state_key(arena, tenant));
-    item_put_n(&tx->json, "v", version > now_us ? version : now_us);
-    item_put_n(&tx->json, "k", before->keys + keys);
-    item_put_n(&tx->json, "n", before->plans + plans);
-    transaction_put_end(
-        tx,
-        &(struct condition){.expression = "v = :n", .n = (int64_t)before->version, .has_n = true});
+    dynamodb_write_put_begin(tx, access_state_key(arena, tenant));
+    dynamodb_put_n(&tx->json, "v", version > now_us ? version : now_us);
+    dynamodb_put_n(&tx->json, "k", before->keys + keys);
+    dynamodb_put_n(&tx->json, "n", before->plans + plans);
+    dynamodb_write_put_end(tx, dynamodb_if_n("v = :n", (int64_t)before->version));
 }
 
 static enum code read_version(struct access_store *base, const struct store_call *call,
@@ -53,11 +52,11 @@ static enum code read_version(struct access_store *base, const struct store_call
 {
     struct access_dynamodb *store = (struct access_dynamodb *)base;
     struct arena arena = {0};
-    struct item_key key = access_state_key(&arena, call->tenant);
+    struct dynamodb_key key = access_state_key(&arena, call->tenant);
     const struct json_value *item;
     enum code code =
-        dynamodb_fetch(&store->table, &key, 1, dynamodb_until(&store->table, call->remaining_ms),
-                       &arena, &item, err);
+        dynamodb_fetch(&store->table.ops, &key, 1,
+                       dynamodb_until(&store->table.ops, call->remaining_ms), &arena, &item, err);
     if (code == CODE_OK)
         *version = access_read_state(item).version;
     arena_clear(&arena);
@@ -71,15 +70,14 @@ static enum code put_first_state(struct access_dynamodb *store, struct error *er
 {
     enum { OPEN_MS = 30000 };
     struct arena arena = {0};
-    struct transaction tx;
+    struct dynamodb_write tx;
     struct dynamodb_refusal refusal;
-    bool unsure;
-    transaction_begin(&tx, &store->table, &arena);
-    transaction_put_begin(&tx, access_state_key(&arena, STORE_TENANT));
-    item_put_n(&tx.json, "v", clock_wall_us(store->clock));
-    transaction_put_end(&tx, &(struct condition){.expression = "attribute_not_exists(pk)"});
-    enum code code = transaction_run(&tx, dynamodb_until(&store->table, OPEN_MS), &arena, &refusal,
-                                     &unsure, err);
+    dynamodb_write_begin(&tx, &store->table.ops, &arena);
+    dynamodb_write_put_begin(&tx, access_state_key(&arena, STORE_TENANT));
+    dynamodb_put_n(&tx.json, "v", clock_wall_us(store->clock));
+    dynamodb_write_put_end(&tx, dynamodb_if("attribute_not_exists(pk)"));
+    enum code code =
+        dynamodb_write_run(&tx, dynamodb_until(&store->table.ops, OPEN_MS), &arena, &refusal, err);
     arena_clear(&arena);
     if (code != CODE_ABORTED)
         return code;

@@ -15,11 +15,12 @@
  * What is over is not seen any more from that moment on; DynamoDB deletes it some time later (ttl).
  */
 #pragma once
+#include "aws/dynamodb_ops.h"
+#include "base/clock.h"
 #include "user/access_store.h"
-#include "user/store_dynamodb.h"
 
 struct access_store_dynamodb_options {
-    struct store_dynamodb_port port;
+    struct dynamodb_port port;
     struct str table;
     const struct clock *clock;
 };

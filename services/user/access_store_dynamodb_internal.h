@@ -21,20 +21,20 @@ struct access_state {
     int64_t keys, plans;
 };
 
-struct item_key access_state_key(struct arena *arena, uint32_t tenant);
+struct dynamodb_key access_state_key(struct arena *arena, uint32_t tenant);
 struct access_state access_read_state(const struct json_value *item);
 /* The change's last part: the state with a new version, if it is still as it was read. */
-void access_put_state(struct access_dynamodb *store, struct transaction *tx, struct arena *arena,
+void access_put_state(struct access_dynamodb *store, struct dynamodb_write *tx, struct arena *arena,
                       uint32_t tenant, const struct access_state *before, int keys, int plans);
 
 /* "1/access/WHAT", the partition. */
 struct str access_pk(struct arena *arena, uint32_t tenant, const char *what);
 /* "1/access/WHAT/HASH" of any bytes. */
-struct item_key access_hash_key(struct arena *arena, uint32_t tenant, const char *what,
-                                struct str bytes);
+struct dynamodb_key access_hash_key(struct arena *arena, uint32_t tenant, const char *what,
+                                    struct str bytes);
 
 /* --- plans --- */
-struct item_key access_plan_key(struct arena *arena, uint32_t tenant, struct str id);
+struct dynamodb_key access_plan_key(struct arena *arena, uint32_t tenant, struct str id);
 enum code access_dynamodb_put_plan(struct access_store *, const struct store_call *,
                                    const struct access_plan *, struct error *);
 enum code access_dynamodb_get_plan(struct access_store *, const struct store_call *, struct str,

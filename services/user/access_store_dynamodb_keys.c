@@ -7,49 +7,49 @@
 
 enum { PAGE_ITEMS = 1000, TTL_SLACK_S = 3600 };
 
-static struct item_key key_key(struct arena *arena, uint32_t tenant, struct id id)
+static struct dynamodb_key key_key(struct arena *arena, uint32_t tenant, struct id id)
 {
     char *text = arena_alloc(arena, ID_TEXT_BYTES + 1);
     id_format(id, text);
-    return (struct item_key){access_pk(arena, tenant, "keys"), {text, ID_TEXT_BYTES}};
+    return (struct dynamodb_key){access_pk(arena, tenant, "keys"), {text, ID_TEXT_BYTES}};
 }
 
 static enum code read_key(const struct json_value *item, struct arena *arena,
                           struct access_key *key, struct error *err)
 {
-    struct str prefix = item_s(item, "prefix");
+    struct str prefix = dynamodb_text(item, "prefix");
     memset(key, 0, sizeof *key);
-    if (!id_parse(item_s(item, "sk"), &key->id) || prefix.len > ACCESS_PREFIX_CHARS ||
-        !access_key_unpack_secrets(item_b(item, "secrets", arena), key))
+    if (!id_parse(dynamodb_text(item, "sk"), &key->id) || prefix.len > ACCESS_PREFIX_CHARS ||
+        !access_key_unpack_secrets(dynamodb_bytes(item, "secrets", arena), key))
         return error_set(err, CODE_DATA_LOSS, "DATABASE_CORRUPT", "a stored key is damaged");
     memcpy(key->prefix, prefix.ptr, prefix.len);
-    key->name = arena_str(arena, item_s(item, "name"));
-    key->plan_id = arena_str(arena, item_s(item, "plan_id"));
-    key->is_public = item_n(item, "public") != 0;
-    key->create_us = item_n(item, "create_us");
-    key->rotate_us = item_n(item, "rotate_us");
-    key->expire_us = item_n(item, "expire_us");
-    key->disable_us = item_n(item, "disable_us");
-    key->version = (uint64_t)item_n(item, "v");
+    key->name = arena_str(arena, dynamodb_text(item, "name"));
+    key->plan_id = arena_str(arena, dynamodb_text(item, "plan_id"));
+    key->is_public = dynamodb_number(item, "public") != 0;
+    key->create_us = dynamodb_number(item, "create_us");
+    key->rotate_us = dynamodb_number(item, "rotate_us");
+    key->expire_us = dynamodb_number(item, "expire_us");
+    key->disable_us = dynamodb_number(item, "disable_us");
+    key->version = (uint64_t)dynamodb_number(item, "v");
     return CODE_OK;
 }
 
-static int put_key(struct transaction *tx, struct arena *arena, uint32_t tenant,
-                   const struct access_key *key, const struct condition *condition)
+static int put_key(struct dynamodb_write *tx, struct arena *arena, uint32_t tenant,
+                   const struct access_key *key, struct dynamodb_condition condition)
 {
     uint8_t secrets[ACCESS_SECRETS_BYTES];
-    int action = transaction_put_begin(tx, key_key(arena, tenant, key->id));
-    item_put_s(&tx->json, "name", key->name);
-    item_put_s(&tx->json, "plan_id", key->plan_id);
-    item_put_n(&tx->json, "public", key->is_public);
-    item_put_n(&tx->json, "create_us", key->create_us);
-    item_put_n(&tx->json, "rotate_us", key->rotate_us);
-    item_put_n(&tx->json, "expire_us", key->expire_us);
-    item_put_n(&tx->json, "disable_us", key->disable_us);
-    item_put_s(&tx->json, "prefix", str_of(key->prefix));
-    item_put_b(&tx->json, "secrets", access_key_pack_secrets(key, secrets));
-    item_put_n(&tx->json, "v", (int64_t)key->version);
-    transaction_put_end(tx, condition);
+    int action = dynamodb_write_put_begin(tx, key_key(arena, tenant, key->id));
+    dynamodb_put_s(&tx->json, "name", key->name);
+    dynamodb_put_s(&tx->json, "plan_id", key->plan_id);
+    dynamodb_put_n(&tx->json, "public", key->is_public);
+    dynamodb_put_n(&tx->json, "create_us", key->create_us);
+    dynamodb_put_n(&tx->json, "rotate_us", key->rotate_us);
+    dynamodb_put_n(&tx->json, "expire_us", key->expire_us);
+    dynamodb_put_n(&tx->json, "disable_us", key->disable_us);
+    dynamodb_put_s(&tx->json, "prefix", str_of(key->prefix));
+    dynamodb_put_b(&tx->json, "secrets", access_key_pack_secrets(key, secrets));
+    dynamodb_put_n(&tx->json, "v", (int64_t)key->version);
+    dynamodb_write_put_end(tx, condition);
     return action;
 }
 
@@ -72,10 +72,10 @@ static void change_init(struct change *change, struct access_store *base,
 {
     struct access_dynamodb *store = (struct access_dynamodb *)base;
     *change = (struct change){.store = store, .tenant = call->tenant, .key = key, .once = once};
-    change->until_ms = dynamodb_until(&store->table, call->remaining_ms);
+    change->until_ms = dynamodb_until(&store->table.ops, call->remaining_ms);
 }
 
-static struct item_key once_key(struct change *change)
+static struct dynamodb_key once_key(struct change *change)
 {
     return access_hash_key(&change->arena, change->tenant, "o", change->once->request_id);
 }
@@ -85,15 +85,15 @@ static enum code look(struct change *change, struct error *err)
 {
     struct arena *arena = &change->arena;
     const struct json_value *items[4] = {0};
-    struct item_key keys[4] = {
+    struct dynamodb_key keys[4] = {
         access_state_key(arena, change->tenant),
         access_plan_key(arena, change->tenant, change->key->plan_id),
         key_key(arena, change->tenant, change->key->id),
     };
     if (change->once)
         keys[3] = once_key(change);
-    if (dynamodb_fetch(&change->store->table, keys, change->once ? 4 : 3, change->until_ms, arena,
-                       items, err) != CODE_OK)
+    if (dynamodb_fetch(&change->store->table.ops, keys, change->once ? 4 : 3, change->until_ms,
+                       arena, items, err) != CODE_OK)
         return err->code;
     change->state = access_read_state(items[0]);
     change->plan = items[1];
@@ -106,41 +106,39 @@ static enum code look(struct change *change, struct error *err)
 static enum code check_once(struct change *change, struct error *err)
 {
     struct id made = {0};
-    if (!change->made || item_n(change->made, "x") <= clock_wall_ms(change->store->clock))
+    if (!change->made || dynamodb_number(change->made, "x") <= clock_wall_ms(change->store->clock))
         return CODE_OK;
-    (void)id_parse(item_s(change->made, "k"), &made);
-    return access_refuse_made_before(change->once, item_b(change->made, "h", &change->arena), made,
-                                     err);
+    (void)id_parse(dynamodb_text(change->made, "k"), &made);
+    return access_refuse_made_before(change->once,
+                                     dynamodb_bytes(change->made, "h", &change->arena), made, err);
 }
 
-static void put_once(struct change *change, struct transaction *tx)
+static void put_once(struct change *change, struct dynamodb_write *tx)
 {
     int64_t now_ms = clock_wall_ms(change->store->clock);
     int64_t forget_ms = now_ms + STORE_IDEMPOTENCY_MS;
     if (!change->once)
         return;
-    transaction_put_begin(tx, once_key(change));
-    item_put_b(&tx->json, "h", (struct str){(const char *)change->once->hash, STORE_HASH_BYTES});
-    item_put_s(&tx->json, "k", key_key(&change->arena, change->tenant, change->key->id).sk);
-    item_put_n(&tx->json, "x", forget_ms);
-    item_put_n(&tx->json, "ttl", forget_ms / 1000 + TTL_SLACK_S);
-    transaction_put_end(tx, &(struct condition){.expression = "attribute_not_exists(pk) OR x <= :n",
-                                                .n = now_ms,
-                                                .has_n = true});
+    dynamodb_write_put_begin(tx, once_key(change));
+    dynamodb_put_b(&tx->json, "h",
+                   (struct str){(const char *)change->once->hash, STORE_HASH_BYTES});
+    dynamodb_put_s(&tx->json, "k", key_key(&change->arena, change->tenant, change->key->id).sk);
+    dynamodb_put_n(&tx->json, "x", forget_ms);
+    dynamodb_put_n(&tx->json, "ttl", forget_ms / 1000 + TTL_SLACK_S);
+    dynamodb_write_put_end(tx, dynamodb_if_n("attribute_not_exists(pk) OR x <= :n", now_ms));
 }
 
 /* *again: something was faster, and it has to be looked at anew. */
-static enum code commit(struct change *change, struct transaction *tx, int n, bool *again,
+static enum code commit(struct change *change, struct dynamodb_write *tx, int n, bool *again,
                         struct error *err)
 {
     struct dynamodb_refusal refusal;
-    bool unsure;
-    enum code code = transaction_run(tx, change->until_ms, &change->arena, &refusal, &unsure, err);
+    enum code code = dynamodb_write_run(tx, change->until_ms, &change->arena, &refusal, err);
     *again = code == CODE_ABORTED;
     if (!*again)
         return code;
     error_clear(err);
-    return dynamodb_pause(&change->store->table, n, change->until_ms, err);
+    return dynamodb_pause(&change->store->table.ops, n, change->until_ms, err);
 }
 
 static enum code create(struct change *change, struct error *err)
@@ -149,7 +147,7 @@ static enum code create(struct change *change, struct error *err)
     bool again = true;
     first.version = 1;
     for (int n = 0; again; n++) {
-        struct transaction tx;
+        struct dynamodb_write tx;
         if (look(change, err) != CODE_OK || check_once(change, err) != CODE_OK)
             return err->code;
         if (change
@@ -159,9 +157,9 @@ static enum code create(struct change *change, struct error *err)
             return access_refuse_plan_of_key(change->key->plan_id, err);
         if (change->state.keys >= ACCESS_KEYS_MAX)
             return access_refuse_more_keys(err);
-        transaction_begin(&tx, &change->store->table, &change->arena);
+        dynamodb_write_begin(&tx, &change->store->table.ops, &change->arena);
         put_key(&tx, &change->arena, change->tenant, &first,
-                &(struct condition){.expression = "attribute_not_exists(pk)"});
+                dynamodb_if("attribute_not_exists(pk)"));
         put_once(change, &tx);
         access_put_state(change->store, &tx, &change->arena, change->tenant, &change->state, 1, 0);
         if (commit(change, &tx, n, &again, err) != CODE_OK)
@@ -185,7 +183,7 @@ static enum code replace(struct change *change, struct error *err)
 {
     bool again = true;
     for (int n = 0; again; n++) {
-        struct transaction tx;
+        struct dynamodb_write tx;
         struct access_key old, now = *change->key;
         if (look(change, err) != CODE_OK)
             return err->code;
@@ -200,10 +198,9 @@ static enum code replace(struct change *change, struct error *err)
         now.is_public = old.is_public;
         now.create_us = old.create_us;
         now.version++;
-        transaction_begin(&tx, &change->store->table, &change->arena);
-        put_key(
-            &tx, &change->arena, change->tenant, &now,
-            &(struct condition){.expression = "v = :n", .n = (int64_t)old.version, .has_n = true});
+        dynamodb_write_begin(&tx, &change->store->table.ops, &change->arena);
+        put_key(&tx, &change->arena, change->tenant, &now,
+                dynamodb_if_n("v = :n", (int64_t)old.version));
         access_put_state(change->store, &tx, &change->arena, change->tenant, &change->state,
                          (old.disable_us != 0) - (now.disable_us != 0), 0);
         if (commit(change, &tx, n, &again, err) != CODE_OK)
@@ -229,10 +226,11 @@ enum code access_dynamodb_get_key(struct access_store *base, const struct store_
                                   struct error *err)
 {
     struct access_dynamodb *store = (struct access_dynamodb *)base;
-    struct item_key at = key_key(arena, call->tenant, id);
+    struct dynamodb_key at = key_key(arena, call->tenant, id);
     const struct json_value *item;
-    if (dynamodb_fetch(&store->table, &at, 1, dynamodb_until(&store->table, call->remaining_ms),
-                       arena, &item, err) != CODE_OK)
+    if (dynamodb_fetch(&store->table.ops, &at, 1,
+                       dynamodb_until(&store->table.ops, call->remaining_ms), arena, &item,
+                       err) != CODE_OK)
         return err->code;
     if (!item)
         return access_refuse_unknown_key(err);
@@ -244,17 +242,18 @@ static enum code read_keys(struct access_dynamodb *store, const struct store_cal
                            struct str after, size_t max, bool good_only, struct arena *arena,
                            struct access_key *keys, size_t *count, bool *more, struct error *err)
 {
-    struct query query = {.pk = access_pk(arena, call->tenant, "keys"), .from = after};
-    int64_t until_ms = dynamodb_until(&store->table, call->remaining_ms);
+    struct dynamodb_query query = {.pk = access_pk(arena, call->tenant, "keys"), .from = after};
+    int64_t until_ms = dynamodb_until(&store->table.ops, call->remaining_ms);
     const struct json_value *items;
     *count = 0;
     *more = false;
     do {
-        if (dynamodb_query(&store->table, &query, PAGE_ITEMS, until_ms, arena, &items, err) !=
+        if (dynamodb_page(&store->table.ops, &query, PAGE_ITEMS, until_ms, arena, &items, err) !=
             CODE_OK)
             return err->code;
         for (const struct json_value *item = items->first; item; item = item->next) {
-            if (str_eq(item_s(item, "sk"), after) || (good_only && item_n(item, "disable_us")))
+            if (str_eq(dynamodb_text(item, "sk"), after) ||
+                (good_only && dynamodb_number(item, "disable_us")))
                 continue;
             *more = *count == max;
             if (*more)

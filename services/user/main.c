@@ -129,7 +129,7 @@ static enum code open_dynamodb(struct program *program, struct error *err)
                                 &program->users_client, &table, err);
     if (code == CODE_OK) {
         const struct store_dynamodb_options options = {
-            .port = store_dynamodb_port(program->users_client),
+            .port = dynamodb_port_of(program->users_client),
             .table = table,
             .clock = clock_real(),
             .reads_at_once = READS_AT_ONCE,
@@ -190,7 +190,7 @@ static enum code open_access_dynamodb(struct program *program, struct error *err
                                 &program->access_client, &table, err);
     if (code == CODE_OK) {
         const struct access_store_dynamodb_options options = {
-            store_dynamodb_port(program->access_client), table, clock_real()};
+            dynamodb_port_of(program->access_client), table, clock_real()};
         if (access_store_dynamodb_open(&options, &program->access_store, err) != CODE_OK)
             code = error_prefix(err, "--access-store");
     }

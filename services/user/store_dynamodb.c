@@ -85,7 +85,7 @@ enum code store_dynamodb_open(const struct store_dynamodb_options *options, stru
                               struct error *err)
 {
     struct store_dynamodb *store = new_store(options);
-    int64_t until_ms = dynamodb_until(&store->table, DYNAMODB_OUTBOX_CALL_MS);
+    int64_t until_ms = dynamodb_until(&store->table.ops, DYNAMODB_OUTBOX_CALL_MS);
     if (dynamodb_check_schema(store, err) != CODE_OK ||
         lease_take_home(store, until_ms, err) != CODE_OK ||
         outbox_count(store, until_ms, err) != CODE_OK) {
@@ -103,19 +103,6 @@ enum code store_dynamodb_open(const struct store_dynamodb_options *options, stru
     }
     *out = &store->base;
     return CODE_OK;
-}
-
-static enum code call_client(void *client, struct str operation, struct str body,
-                             int64_t deadline_ms, struct arena *arena,
-                             const struct json_value **answer, struct dynamodb_refusal *refusal,
-                             struct error *err)
-{
-    return dynamodb_call(client, operation, body, deadline_ms, arena, answer, refusal, err);
-}
-
-struct store_dynamodb_port store_dynamodb_port(struct aws_client *client)
-{
-    return (struct store_dynamodb_port){call_client, client};
 }
 
 void store_dynamodb_on_found(struct store *base, void (*found)(void *argument), void *argument)

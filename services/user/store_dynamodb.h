@@ -15,8 +15,8 @@
  *   1/w/CHAR         TOKEN⇥NAME⇥UUID     their tokens, by first character    t
  *   1/q/SHARD        UUID                an event in no batch yet            h, e
  *   1/s/SHARD        -                   events that a batch has taken over  m
- *   1/b/SHARD        UUID                a sealed batch, in line             h, n, b
- *   1/x/SHARD        UUID                a sealed batch, aside               h, n, b, w
+ *   1/b/SHARD        UUID                a sealed batch, in line             h, n, z, b
+ *   1/x/SHARD        UUID                a sealed batch, aside               h, n, z, b, w
  *   1/c              HOUR/SHARD          events of sealed batches            e, t
  *   1/l              SHARD               who seals and sends a shard         o, f, x
  *   1/a/HASH         -                   somebody's pseudonym                p
@@ -53,23 +53,12 @@
  * knows the shards that this process holds, not those of other replicas; outbox_hours knows all.
  */
 #pragma once
-#include "aws/dynamodb.h"
+#include "aws/dynamodb_ops.h"
 #include "base/clock.h"
 #include "user/store.h"
 
-/* How operations reach DynamoDB: as dynamodb_call (lib/aws) does it. */
-struct store_dynamodb_port {
-    enum code (*call)(void *context, struct str operation, struct str body, int64_t deadline_ms,
-                      struct arena *arena, const struct json_value **answer,
-                      struct dynamodb_refusal *refusal, struct error *err);
-    void *context;
-};
-
-/* The client is the caller's. */
-struct store_dynamodb_port store_dynamodb_port(struct aws_client *client);
-
 struct store_dynamodb_options {
-    struct store_dynamodb_port port;
+    struct dynamodb_port port;
     struct str table;
     const struct clock *clock;
     int reads_at_once;     /* requests for single users under way; more wait and share the next */

@@ -204,7 +204,7 @@ enum code gather_get(struct gather *gather, const struct store_call *call, struc
                      struct arena *arena, struct user *user, bool *found, struct error *err)
 {
     struct waiter waiter = {.tenant = call->tenant, .id = id, .err = err};
-    int64_t until_ms = dynamodb_until(&gather->store->table, call->remaining_ms);
+    int64_t until_ms = dynamodb_until(&gather->store->table.ops, call->remaining_ms);
     *found = false;
     init_wake(&waiter);
     pthread_mutex_lock(&gather->lock);

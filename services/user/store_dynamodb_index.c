@@ -7,12 +7,12 @@
 enum { ROWS_MAX = 1 + 2 * SEARCH_TOKENS_MAX };
 
 struct rows {
-    struct item_key keys[ROWS_MAX];
+    struct dynamodb_key keys[ROWS_MAX];
     size_t count;
     struct str tokens;
 };
 
-static bool has_row(const struct rows *rows, const struct item_key *key)
+static bool has_row(const struct rows *rows, const struct dynamodb_key *key)
 {
     for (size_t i = 0; i < rows->count; i++)
         if (str_eq(rows->keys[i].pk, key->pk) && str_eq(rows->keys[i].sk, key->sk))
@@ -20,7 +20,7 @@ static bool has_row(const struct rows *rows, const struct item_key *key)
     return false;
 }
 
-static void add_row(struct rows *rows, struct item_key key)
+static void add_row(struct rows *rows, struct dynamodb_key key)
 {
     if (!has_row(rows, &key) && rows->count < ROWS_MAX)
         rows->keys[rows->count++] = key;
@@ -35,18 +35,19 @@ static void make_rows(struct arena *arena, uint32_t tenant, struct id id,
     struct str by_name = dynamodb_name_sk(arena, terms->name_key, id);
     struct str rest = str_from(terms->tokens, 1), token;
     rows->tokens = terms->tokens;
-    add_row(rows, (struct item_key){str_of(arena_printf(arena, "%u/n", tenant)), by_name});
+    add_row(rows, (struct dynamodb_key){str_of(arena_printf(arena, "%u/n", tenant)), by_name});
     while (terms->tokens.len && str_next(&rest, ' ', &token)) {
         struct str first = search_terms_head(token, 1);
         struct str head = search_terms_head(token, SEARCH_HEAD_CHARS);
         struct str sk = str_of(arena_printf(arena, "%.*s\t%.*s", STR_ARG(token), STR_ARG(by_name)));
-        add_row(rows, (struct item_key){dynamodb_text_pk(arena, tenant, 'w', first), sk});
+        add_row(rows, (struct dynamodb_key){dynamodb_text_pk(arena, tenant, 'w', first), sk});
         if (search_terms_head(token, SEARCH_HEAD_CHARS - 1).len < token.len)
-            add_row(rows, (struct item_key){dynamodb_text_pk(arena, tenant, 'h', head), by_name});
+            add_row(rows,
+                    (struct dynamodb_key){dynamodb_text_pk(arena, tenant, 'h', head), by_name});
     }
 }
 
-void index_write(struct transaction *tx, struct arena *arena, uint32_t tenant, struct id id,
+void index_write(struct dynamodb_write *tx, struct arena *arena, uint32_t tenant, struct id id,
                  const struct search_terms *before, const struct search_terms *after)
 {
     struct rows *old = arena_alloc(arena, sizeof *old), *new = arena_alloc(arena, sizeof *new);
@@ -55,12 +56,12 @@ void index_write(struct transaction *tx, struct arena *arena, uint32_t tenant, s
     bool same_tokens = before && after && str_eq(before->tokens, after->tokens);
     for (size_t i = 0; i < old->count; i++)
         if (!has_row(new, &old->keys[i]))
-            transaction_delete(tx, old->keys[i], NULL);
+            dynamodb_write_delete(tx, old->keys[i], dynamodb_if(NULL));
     for (size_t i = 0; i < new->count; i++) {
         if (same_tokens && has_row(old, &new->keys[i]))
             continue;
-        transaction_put_begin(tx, new->keys[i]);
-        item_put_s(&tx->json, "t", new->tokens);
-        transaction_put_end(tx, NULL);
+        dynamodb_write_put_begin(tx, new->keys[i]);
+        dynamodb_put_s(&tx->json, "t", new->tokens);
+        dynamodb_write_put_end(tx, dynamodb_if(NULL));
     }
 }

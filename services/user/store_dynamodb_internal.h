@@ -2,8 +2,8 @@
  * What the rooms of the DynamoDB store share:
  *   store_dynamodb.c         opening, closing, the vtable
  *   store_dynamodb_table.c   the layout's version, keys
- *   store_dynamodb_item.c    users and values as items, and back
- *   store_dynamodb_call.c    operations, transactions and what cancelled them
+ *   store_dynamodb_item.c    users as items, and back
+ *   store_dynamodb_call.c    what callers are told of DynamoDB's errors
  *   store_dynamodb_write.c   create, update, delete
  *   store_dynamodb_actors.c  pseudonyms
  *   store_dynamodb_index.c   the rows of the index that a change adds and takes away
@@ -17,6 +17,7 @@
  */
 #pragma once
 #include "user/search_terms.h"
+#include "user/store_dynamodb.h"
 #include "user/store_dynamodb_call.h"
 
 #include <pthread.h>
@@ -75,23 +76,32 @@ struct store_dynamodb {
     void *found_argument;
 };
 
+/* --- store_dynamodb_item.c --- */
+/* A user's attributes but for the key; `terms` as the index has them. */
+void item_put_user(struct json_out *json, const struct user *user,
+                   const struct search_terms *terms);
+/* Texts point into the item's tree; DATA_LOSS when it is damaged. */
+enum code item_user(const struct json_value *item, struct arena *arena, struct user *user,
+                    struct error *err);
+
 /* --- store_dynamodb_table.c: keys, in `arena` --- */
 enum code dynamodb_check_schema(struct store_dynamodb *store, struct error *err);
 struct str dynamodb_id_text(struct arena *arena, struct id id);
-struct item_key dynamodb_user_key(struct arena *arena, uint32_t tenant, struct id id);
+struct dynamodb_key dynamodb_user_key(struct arena *arena, uint32_t tenant, struct id id);
 /* The partition `kind` of a shard: "1/b/07". */
 struct str dynamodb_shard_pk(struct arena *arena, uint32_t tenant, char kind, int shard);
 /* A partition named by a text: "1/h/mar". */
 struct str dynamodb_text_pk(struct arena *arena, uint32_t tenant, char kind, struct str text);
 /* Likewise by the hash of a text that may be anything. */
-struct item_key dynamodb_hash_key(struct arena *arena, uint32_t tenant, char kind, struct str text);
+struct dynamodb_key dynamodb_hash_key(struct arena *arena, uint32_t tenant, char kind,
+                                      struct str text);
 /* NAME⇥UUID, and what stands in one; false: it is none. */
 struct str dynamodb_name_sk(struct arena *arena, struct str name_key, struct id id);
 bool dynamodb_read_name_sk(struct str sk, struct str *name_key, struct id *id);
 
 /* --- store_dynamodb_index.c --- */
 /* Rows of `after` that `before` has not, and the other way round. NULL: none. */
-void index_write(struct transaction *tx, struct arena *arena, uint32_t tenant, struct id id,
+void index_write(struct dynamodb_write *tx, struct arena *arena, uint32_t tenant, struct id id,
                  const struct search_terms *before, const struct search_terms *after);
 
 /* --- store_dynamodb_read.c --- */

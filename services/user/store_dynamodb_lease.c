@@ -16,33 +16,31 @@
 /* Stands in place of an owner when there is none. */
 static const struct str NOBODY = {"-", 1};
 
-struct item_key lease_key(struct arena *arena, int shard)
+struct dynamodb_key lease_key(struct arena *arena, int shard)
 {
-    return (struct item_key){str_of(arena_printf(arena, "%d/l", STORE_TENANT)),
-                             str_of(arena_printf(arena, "%02d", shard))};
+    return (struct dynamodb_key){str_of(arena_printf(arena, "%d/l", STORE_TENANT)),
+                                 str_of(arena_printf(arena, "%02d", shard))};
 }
 
-struct condition lease_condition(const struct store_dynamodb *store, int shard)
+struct dynamodb_condition lease_condition(const struct store_dynamodb *store, int shard)
 {
-    return (struct condition){.expression = "o = :a AND f = :n",
-                              .a = str_of(store->owner),
-                              .n = store->shards[shard].fence,
-                              .has_n = true};
+    return (struct dynamodb_condition){"o = :a AND f = :n", dynamodb_s(":a", str_of(store->owner)),
+                                       dynamodb_n(":n", store->shards[shard].fence)};
 }
 
 enum code lease_read_all(struct store_dynamodb *store, int64_t until_ms, struct arena *arena,
                          const struct json_value *leases[DYNAMODB_OUTBOX_SHARDS], struct error *err)
 {
-    struct query query = {.pk = lease_key(arena, 0).pk};
+    struct dynamodb_query query = {.pk = lease_key(arena, 0).pk};
     const struct json_value *items;
     memset(leases, 0, DYNAMODB_OUTBOX_SHARDS * sizeof *leases);
     do {
-        if (dynamodb_query(&store->table, &query, DYNAMODB_BATCH_KEYS, until_ms, arena, &items,
-                           err) != CODE_OK)
+        if (dynamodb_page(&store->table.ops, &query, DYNAMODB_BATCH_KEYS, until_ms, arena, &items,
+                          err) != CODE_OK)
             return err->code;
         for (const struct json_value *item = items->first; item; item = item->next) {
             uint64_t shard;
-            if (str_to_u64(item_s(item, "sk"), &shard) && shard < DYNAMODB_OUTBOX_SHARDS)
+            if (str_to_u64(dynamodb_text(item, "sk"), &shard) && shard < DYNAMODB_OUTBOX_SHARDS)
                 leases[shard] = item;
         }
     } while (query.start.len);
@@ -53,10 +51,10 @@ enum code lease_read_all(struct store_dynamodb *store, int64_t until_ms, struct 
 
 struct lease_change {
     int shard;
-    const char *update, *condition;
+    const char *update;
+    struct dynamodb_condition condition;
     struct str owner; /* :o */
     int64_t end_ms;   /* :x */
-    bool with_now;    /* :w and :d are used */
     int64_t fence;    /* :f */
 };
 
@@ -65,36 +63,18 @@ static enum code change_lease(struct store_dynamodb *store, const struct lease_c
                               int64_t until_ms, int64_t *fence, bool *done, struct error *err)
 {
     struct arena arena = {0};
-    struct buf body;
     struct dynamodb_refusal refusal;
-    const struct json_value *answer;
-    struct json_out json = dynamodb_body(&store->table, &body, &arena);
-    json_key(&json, STR("Key"));
-    json_object_begin(&json);
-    item_put_key(&json, lease_key(&arena, change->shard));
-    json_object_end(&json);
-    json_key(&json, STR("UpdateExpression"));
-    json_string(&json, str_of(change->update));
-    json_key(&json, STR("ConditionExpression"));
-    json_string(&json, str_of(change->condition));
-    json_key(&json, STR("ExpressionAttributeValues"));
-    json_object_begin(&json);
-    item_put_s(&json, ":o", change->owner);
-    item_put_n(&json, ":x", change->end_ms);
-    item_put_n(&json, ":f", change->fence);
-    item_put_s(&json, ":d", change->with_now ? NOBODY : str_of(store->owner));
-    if (change->with_now)
-        item_put_n(&json, ":w", clock_wall_ms(store->clock));
-    json_object_end(&json);
-    json_key(&json, STR("ReturnValues"));
-    json_string(&json, STR("ALL_NEW"));
-    json_object_end(&json);
-    enum code code = dynamodb_do(&store->table, "UpdateItem", buf_str(&body), until_ms, &arena,
-                                 &answer, &refusal, err);
+    const struct json_value *item;
+    const struct dynamodb_value values[] = {dynamodb_s(":o", change->owner),
+                                            dynamodb_n(":x", change->end_ms),
+                                            dynamodb_n(":f", change->fence)};
+    const struct dynamodb_update update = {change->update, values, 3, change->condition};
+    enum code code = dynamodb_change(&store->table.ops, lease_key(&arena, change->shard), &update,
+                                     until_ms, &arena, &item, &refusal, err);
     *done = code == CODE_OK;
     if (*done && fence)
-        *fence = item_n(json_get(answer, STR("Attributes")), "f");
-    if (str_eq(refusal.error, STR("ConditionalCheckFailedException"))) {
+        *fence = dynamodb_number(item, "f");
+    if (dynamodb_condition_failed(&refusal)) {
         error_clear(err);
         code = CODE_OK;
     }
@@ -110,10 +90,10 @@ static enum code take(struct store_dynamodb *store, int shard, int64_t until_ms,
     const struct lease_change change = {
         .shard = shard,
         .update = "SET o = :o, x = :x ADD f :f",
-        .condition = "attribute_not_exists(pk) OR o = :d OR o = :o OR x <= :w",
+        .condition = {"attribute_not_exists(pk) OR o = :d OR o = :o OR x <= :w",
+                      dynamodb_s(":d", NOBODY), dynamodb_n(":w", clock_wall_ms(store->clock))},
         .owner = str_of(store->owner),
         .end_ms = clock_wall_ms(store->clock) + STORE_DYNAMODB_LEASE_MS,
-        .with_now = true,
         .fence = 1,
     };
     enum code code = change_lease(store, &change, until_ms, &own->fence, taken, err);
@@ -128,7 +108,7 @@ static enum code renew(struct store_dynamodb *store, int shard, int64_t until_ms
     const struct lease_change change = {
         .shard = shard,
         .update = "SET x = :x, o = :o",
-        .condition = "o = :d AND f = :f",
+        .condition = {"o = :d AND f = :f", dynamodb_s(":d", str_of(store->owner)), {0}},
         .owner = str_of(store->owner),
         .end_ms = clock_wall_ms(store->clock) + STORE_DYNAMODB_LEASE_MS,
         .fence = store->shards[shard].fence,
@@ -141,7 +121,7 @@ static enum code give(struct store_dynamodb *store, int shard, int64_t until_ms,
     const struct lease_change change = {
         .shard = shard,
         .update = "SET x = :x, o = :o",
-        .condition = "o = :d AND f = :f",
+        .condition = {"o = :d AND f = :f", dynamodb_s(":d", str_of(store->owner)), {0}},
         .owner = NOBODY,
         .fence = store->shards[shard].fence,
     };
@@ -161,8 +141,8 @@ void lease_lost(struct store_dynamodb *store, int shard)
 
 static bool is_free(const struct store_dynamodb *store, const struct json_value *lease)
 {
-    return !lease || str_eq(item_s(lease, "o"), NOBODY) ||
-           item_n(lease, "x") <= clock_wall_ms(store->clock);
+    return !lease || str_eq(dynamodb_text(lease, "o"), NOBODY) ||
+           dynamodb_number(lease, "x") <= clock_wall_ms(store->clock);
 }
 
 enum code lease_take_home(struct store_dynamodb *store, int64_t until_ms, struct error *err)
@@ -188,7 +168,7 @@ enum code lease_take_home(struct store_dynamodb *store, int64_t until_ms, struct
 
 void lease_give_all(struct store_dynamodb *store)
 {
-    int64_t until_ms = dynamodb_until(&store->table, 2000);
+    int64_t until_ms = dynamodb_until(&store->table.ops, 2000);
     for (int i = 0; i < DYNAMODB_OUTBOX_SHARDS; i++) {
         struct error err = {0};
         if (store->shards[i].held && give(store, i, until_ms, &err) != CODE_OK)
@@ -231,7 +211,7 @@ static enum code take_over(struct store_dynamodb *store, int64_t until_ms, bool 
         bool any = true, taken = false;
         if (!leases[i] || store->shards[i].held || !is_free(store, leases[i]))
             continue;
-        if (str_eq(item_s(leases[i], "o"), NOBODY)) {
+        if (str_eq(dynamodb_text(leases[i], "o"), NOBODY)) {
             if (i != in_turn)
                 continue;
             code = outbox_look(store, i, until_ms, &any, err);
@@ -267,7 +247,7 @@ void store_dynamodb_tend(struct store *base)
     struct error err = {0};
     bool found = false;
     pthread_mutex_lock(&store->outbox_lock);
-    int64_t until_ms = dynamodb_until(&store->table, DYNAMODB_OUTBOX_CALL_MS);
+    int64_t until_ms = dynamodb_until(&store->table.ops, DYNAMODB_OUTBOX_CALL_MS);
     if (renew_all(store, until_ms, &err) != CODE_OK ||
         take_over(store, until_ms, &found, &err) != CODE_OK ||
         count_if_needed(store, found, until_ms, &err) != CODE_OK)

@@ -17,21 +17,21 @@ struct line {
 
 static enum code read_shard(struct line *line, int shard, struct error *err)
 {
-    struct query query = {.pk = dynamodb_shard_pk(line->arena, STORE_TENANT, 'b', shard)};
+    struct dynamodb_query query = {.pk = dynamodb_shard_pk(line->arena, STORE_TENANT, 'b', shard)};
     const struct json_value *items;
     size_t count = 0, bytes = 0;
     do {
-        if (dynamodb_query(&line->store->table, &query, line->max - count, line->until_ms,
-                           line->arena, &items, err) != CODE_OK)
+        if (dynamodb_page(&line->store->table.ops, &query, line->max - count, line->until_ms,
+                          line->arena, &items, err) != CODE_OK)
             return err->code;
         for (const struct json_value *item = items->first; item && count < line->max;
              item = item->next) {
             struct store_batch *batch = &line->batches[line->count];
-            if (!id_parse(item_s(item, "sk"), &batch->id))
+            if (!id_parse(dynamodb_text(item, "sk"), &batch->id))
                 continue;
-            batch->hour = item_n(item, "h");
-            batch->count = (uint32_t)item_n(item, "n");
-            batch->body = item_b(item, "b", line->arena);
+            batch->hour = dynamodb_number(item, "h");
+            batch->count = (uint32_t)dynamodb_number(item, "n");
+            batch->body = dynamodb_bytes(item, "b", line->arena);
             line->facts[line->count++] =
                 (struct handed_out){batch->id, shard, batch->hour, batch->count, batch->body.len};
             bytes += batch->body.len;
@@ -80,9 +80,10 @@ enum code store_dynamodb_outbox_oldest(struct store *base, size_t max, size_t by
                                        size_t *count, struct error *err)
 {
     struct store_dynamodb *store = (struct store_dynamodb *)base;
-    struct line line = {store,     arena, dynamodb_until(&store->table, DYNAMODB_OUTBOX_CALL_MS),
-                        NULL,      NULL,  max,
-                        bytes_max, 0};
+    struct line line = {
+        store,     arena, dynamodb_until(&store->table.ops, DYNAMODB_OUTBOX_CALL_MS),
+        NULL,      NULL,  max,
+        bytes_max, 0};
     enum code code = CODE_OK;
     size_t held = 0;
     *count = 0;
@@ -117,16 +118,16 @@ static enum code tally_events(struct store_dynamodb *store, int shard, int64_t u
                               struct tally *tally, struct error *err)
 {
     struct arena arena = {0};
-    struct query query = {.pk = dynamodb_shard_pk(&arena, STORE_TENANT, 'q', shard)};
+    struct dynamodb_query query = {.pk = dynamodb_shard_pk(&arena, STORE_TENANT, 'q', shard)};
     const struct json_value *items;
     enum code code;
     do {
-        code = dynamodb_query(&store->table, &query, 1000, until_ms, &arena, &items, err);
+        code = dynamodb_page(&store->table.ops, &query, 1000, until_ms, &arena, &items, err);
         for (const struct json_value *item = code == CODE_OK ? items->first : NULL; item;
              item = item->next) {
             tally->unsealed++;
             tally->events++;
-            tally->bytes += (int64_t)item_b(item, "e", &arena).len;
+            tally->bytes += (int64_t)dynamodb_bytes(item, "e", &arena).len;
         }
     } while (code == CODE_OK && query.start.len);
     arena_clear(&arena);
@@ -137,19 +138,20 @@ static enum code tally_batches(struct store_dynamodb *store, int shard, bool asi
                                int64_t until_ms, struct tally *tally, struct error *err)
 {
     struct arena arena = {0};
-    struct query query = {.pk = dynamodb_shard_pk(&arena, STORE_TENANT, aside ? 'x' : 'b', shard),
-                          .projection = "sk, n, z"};
+    struct dynamodb_query query = {
+        .pk = dynamodb_shard_pk(&arena, STORE_TENANT, aside ? 'x' : 'b', shard),
+        .projection = "sk, n, z"};
     const struct json_value *items;
     enum code code;
     do {
-        code = dynamodb_query(&store->table, &query, 1000, until_ms, &arena, &items, err);
+        code = dynamodb_page(&store->table.ops, &query, 1000, until_ms, &arena, &items, err);
         for (const struct json_value *item = code == CODE_OK ? items->first : NULL; item;
              item = item->next) {
             struct id id;
             tally->aside += aside;
-            tally->events += item_n(item, "n");
-            tally->bytes += item_n(item, "z");
-            if (!id_parse(item_s(item, "sk"), &id) ||
+            tally->events += dynamodb_number(item, "n");
+            tally->bytes += dynamodb_number(item, "z");
+            if (!id_parse(dynamodb_text(item, "sk"), &id) ||
                 (tally->any && memcmp(&tally->oldest, &id, sizeof id) < 0))
                 continue;
             tally->any = true;
@@ -192,10 +194,10 @@ enum code outbox_look(struct store_dynamodb *store, int shard, int64_t until_ms,
     enum code code = CODE_OK;
     *any = false;
     for (size_t i = 0; i < sizeof kinds && code == CODE_OK && !*any; i++) {
-        struct query query = {.pk = dynamodb_shard_pk(&arena, STORE_TENANT, kinds[i], shard),
-                              .projection = "sk"};
+        struct dynamodb_query query = {
+            .pk = dynamodb_shard_pk(&arena, STORE_TENANT, kinds[i], shard), .projection = "sk"};
         const struct json_value *items;
-        code = dynamodb_query(&store->table, &query, 1, until_ms, &arena, &items, err);
+        code = dynamodb_page(&store->table.ops, &query, 1, until_ms, &arena, &items, err);
         *any = code == CODE_OK && items->count;
     }
     arena_clear(&arena);
@@ -247,23 +249,23 @@ static struct store_hour *hour_of(struct hours *hours, int64_t hour)
 static enum code add_batches(struct store_dynamodb *store, struct hours *hours, int64_t until_ms,
                              int64_t *sum, struct error *err)
 {
-    struct query query = {
+    struct dynamodb_query query = {
         .pk = outbox_hour_key(hours->arena, hours->from, 0).pk,
         .from = str_of(arena_printf(hours->arena, "%012lld", (long long)hours->from)),
-        .below = str_of(arena_printf(hours->arena, "%012lld", (long long)hours->to)),
+        .to = str_of(arena_printf(hours->arena, "%012lld", (long long)hours->to)),
     };
     const struct json_value *items;
     *sum = 0;
     do {
-        if (dynamodb_query(&store->table, &query, 1000, until_ms, hours->arena, &items, err) !=
+        if (dynamodb_page(&store->table.ops, &query, 1000, until_ms, hours->arena, &items, err) !=
             CODE_OK)
             return err->code;
         for (const struct json_value *item = items->first; item; item = item->next) {
-            struct str sk = item_s(item, "sk"), digits;
+            struct str sk = dynamodb_text(item, "sk"), digits;
             uint64_t hour;
             if (!str_next(&sk, '/', &digits) || !str_to_u64(digits, &hour))
                 continue;
-            int64_t emitted = item_n(item, "e"), taken = item_n(item, "t");
+            int64_t emitted = dynamodb_number(item, "e"), taken = dynamodb_number(item, "t");
             struct store_hour *one = hour_of(hours, (int64_t)hour);
             one->emitted += (uint64_t)emitted;
             one->pending += (uint64_t)(emitted - taken);
@@ -288,17 +290,18 @@ static bool has_member(struct str members, struct str sk)
 static enum code add_events(struct store_dynamodb *store, struct hours *hours, int shard,
                             const struct json_value *sweep, int64_t until_ms, struct error *err)
 {
-    struct query query = {.pk = dynamodb_shard_pk(hours->arena, STORE_TENANT, 'q', shard),
-                          .projection = "sk, h"};
-    struct str members = item_b(sweep, "m", hours->arena);
+    struct dynamodb_query query = {.pk = dynamodb_shard_pk(hours->arena, STORE_TENANT, 'q', shard),
+                                   .projection = "sk, h"};
+    struct str members = dynamodb_bytes(sweep, "m", hours->arena);
     const struct json_value *items;
     do {
-        if (dynamodb_query(&store->table, &query, 1000, until_ms, hours->arena, &items, err) !=
+        if (dynamodb_page(&store->table.ops, &query, 1000, until_ms, hours->arena, &items, err) !=
             CODE_OK)
             return err->code;
         for (const struct json_value *item = items->first; item; item = item->next) {
-            int64_t hour = item_n(item, "h");
-            if (hour < hours->from || hour >= hours->to || has_member(members, item_s(item, "sk")))
+            int64_t hour = dynamodb_number(item, "h");
+            if (hour < hours->from || hour >= hours->to ||
+                has_member(members, dynamodb_text(item, "sk")))
                 continue;
             struct store_hour *one = hour_of(hours, hour);
             one->emitted++;
@@ -313,12 +316,12 @@ static enum code add_all_events(struct store_dynamodb *store, struct hours *hour
 {
     const struct json_value *leases[DYNAMODB_OUTBOX_SHARDS];
     const struct json_value *sweeps[DYNAMODB_OUTBOX_SHARDS];
-    struct item_key keys[DYNAMODB_OUTBOX_SHARDS];
+    struct dynamodb_key keys[DYNAMODB_OUTBOX_SHARDS];
     for (int i = 0; i < DYNAMODB_OUTBOX_SHARDS; i++)
         keys[i] = outbox_sweep_key(hours->arena, i);
     if (lease_read_all(store, until_ms, hours->arena, leases, err) != CODE_OK ||
-        dynamodb_fetch(&store->table, keys, DYNAMODB_OUTBOX_SHARDS, until_ms, hours->arena, sweeps,
-                       err) != CODE_OK)
+        dynamodb_fetch(&store->table.ops, keys, DYNAMODB_OUTBOX_SHARDS, until_ms, hours->arena,
+                       sweeps, err) != CODE_OK)
         return err->code;
     for (int i = 0; i < DYNAMODB_OUTBOX_SHARDS; i++)
         if (leases[i] && add_events(store, hours, i, sweeps[i], until_ms, err) != CODE_OK)
@@ -339,7 +342,8 @@ enum code store_dynamodb_outbox_hours(struct store *base, int64_t from, int64_t 
 {
     enum { LOOKS_MAX = 5 };
     struct store_dynamodb *store = (struct store_dynamodb *)base;
-    int64_t until_ms = dynamodb_until(&store->table, DYNAMODB_OUTBOX_CALL_MS), before, after = -1;
+    int64_t until_ms = dynamodb_until(&store->table.ops, DYNAMODB_OUTBOX_CALL_MS), before,
+            after = -1;
     struct hours hours = {0};
     *count = 0;
     *list = NULL;

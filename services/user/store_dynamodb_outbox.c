@@ -7,28 +7,28 @@
 
 enum { FORGET_AT_ONCE = 40 };
 
-struct item_key outbox_batch_key(struct arena *arena, char kind, int shard, struct id id)
+struct dynamodb_key outbox_batch_key(struct arena *arena, char kind, int shard, struct id id)
 {
-    return (struct item_key){dynamodb_shard_pk(arena, STORE_TENANT, kind, shard),
-                             dynamodb_id_text(arena, id)};
+    return (struct dynamodb_key){dynamodb_shard_pk(arena, STORE_TENANT, kind, shard),
+                                 dynamodb_id_text(arena, id)};
 }
 
-struct item_key outbox_hour_key(struct arena *arena, int64_t hour, int shard)
+struct dynamodb_key outbox_hour_key(struct arena *arena, int64_t hour, int shard)
 {
-    return (struct item_key){
+    return (struct dynamodb_key){
         str_of(arena_printf(arena, "%d/c", STORE_TENANT)),
         str_of(arena_printf(arena, "%012lld/%02d", (long long)hour, shard)),
     };
 }
 
-void outbox_put_event(struct store_dynamodb *store, struct transaction *tx, struct arena *arena,
+void outbox_put_event(struct store_dynamodb *store, struct dynamodb_write *tx, struct arena *arena,
                       const struct store_event *event)
 {
     struct id id = id_new(store->clock);
-    transaction_put_begin(tx, outbox_batch_key(arena, 'q', atomic_load(&store->home), id));
-    item_put_n(&tx->json, "h", event->hour);
-    item_put_b(&tx->json, "e", event->bytes);
-    transaction_put_end(tx, NULL);
+    dynamodb_write_put_begin(tx, outbox_batch_key(arena, 'q', atomic_load(&store->home), id));
+    dynamodb_put_n(&tx->json, "h", event->hour);
+    dynamodb_put_b(&tx->json, "e", event->bytes);
+    dynamodb_write_put_end(tx, dynamodb_if(NULL));
 }
 
 void outbox_written(struct store_dynamodb *store, const struct store_event *event)
@@ -40,10 +40,10 @@ void outbox_written(struct store_dynamodb *store, const struct store_event *even
 
 void outbox_put_batch(struct json_out *json, const struct store_batch *batch)
 {
-    item_put_n(json, "h", batch->hour);
-    item_put_n(json, "n", batch->count);
-    item_put_n(json, "z", (int64_t)batch->body.len);
-    item_put_b(json, "b", batch->body);
+    dynamodb_put_n(json, "h", batch->hour);
+    dynamodb_put_n(json, "n", batch->count);
+    dynamodb_put_n(json, "z", (int64_t)batch->body.len);
+    dynamodb_put_b(json, "b", batch->body);
 }
 
 void outbox_sealed(struct store_dynamodb *store, const struct store_batch *batch)
@@ -60,34 +60,33 @@ static enum code outbox_add(struct store *base, const struct store_batch *batche
 {
     struct store_dynamodb *store = (struct store_dynamodb *)base;
     struct arena arena = {0};
-    struct transaction tx;
+    struct dynamodb_write tx;
     struct dynamodb_refusal refusal;
-    bool unsure;
     int home = atomic_load(&store->home);
     if (!count)
         return CODE_OK;
     pthread_mutex_lock(&store->outbox_lock);
-    transaction_begin(&tx, &store->table, &arena);
+    dynamodb_write_begin(&tx, &store->table.ops, &arena);
     for (size_t i = 0; i < count; i++) {
         int64_t counted = 0;
         bool again = false;
-        transaction_put_begin(&tx, outbox_batch_key(&arena, 'b', home, batches[i].id));
+        dynamodb_write_put_begin(&tx, outbox_batch_key(&arena, 'b', home, batches[i].id));
         outbox_put_batch(&tx.json, &batches[i]);
-        transaction_put_end(&tx, NULL);
+        dynamodb_write_put_end(&tx, dynamodb_if(NULL));
         for (size_t k = 0; k < count; k++) {
             again = again || (k < i && batches[k].hour == batches[i].hour);
             counted += batches[k].hour == batches[i].hour ? batches[k].count : 0;
         }
         if (!again)
-            transaction_add(&tx, outbox_hour_key(&arena, batches[i].hour, home), "e", counted);
+            dynamodb_write_add(&tx, outbox_hour_key(&arena, batches[i].hour, home), 'e', counted);
     }
-    enum code code = transaction_run(&tx, dynamodb_until(&store->table, DYNAMODB_OUTBOX_CALL_MS),
-                                     &arena, &refusal, &unsure, err);
+    enum code code = dynamodb_write_run(
+        &tx, dynamodb_until(&store->table.ops, DYNAMODB_OUTBOX_CALL_MS), &arena, &refusal, err);
     for (size_t i = 0; code == CODE_OK && i < count; i++) {
         outbox_sealed(store, &batches[i]);
         atomic_fetch_add(&store->events, batches[i].count);
     }
-    if (code != CODE_OK && unsure)
+    if (code != CODE_OK && refusal.unsure)
         atomic_store(&store->unsure, true);
     pthread_mutex_unlock(&store->outbox_lock);
     arena_clear(&arena);
@@ -116,7 +115,7 @@ static enum code look_for(struct store_dynamodb *store, struct id id, int64_t un
                           struct error *err)
 {
     enum { KEYS_MAX = 2 * DYNAMODB_OUTBOX_SHARDS };
-    struct item_key keys[KEYS_MAX];
+    struct dynamodb_key keys[KEYS_MAX];
     const struct json_value *items[KEYS_MAX];
     int shards[KEYS_MAX];
     size_t count = 0;
@@ -129,7 +128,7 @@ static enum code look_for(struct store_dynamodb *store, struct id id, int64_t un
             shards[count++] = shard;
         }
     }
-    if (dynamodb_fetch(&store->table, keys, count, until_ms, arena, items, err) != CODE_OK)
+    if (dynamodb_fetch(&store->table.ops, keys, count, until_ms, arena, items, err) != CODE_OK)
         return err->code;
     for (size_t i = 0; i < count && !*there; i++) {
         if (!items[i])
@@ -137,9 +136,9 @@ static enum code look_for(struct store_dynamodb *store, struct id id, int64_t un
         *there = true;
         batch->aside = i % 2;
         batch->item = items[i];
-        batch->facts =
-            (struct handed_out){id, shards[i], item_n(items[i], "h"),
-                                (uint32_t)item_n(items[i], "n"), (size_t)item_n(items[i], "z")};
+        batch->facts = (struct handed_out){id, shards[i], dynamodb_number(items[i], "h"),
+                                           (uint32_t)dynamodb_number(items[i], "n"),
+                                           (size_t)dynamodb_number(items[i], "z")};
     }
     return CODE_OK;
 }
@@ -152,7 +151,7 @@ struct forgetting {
     size_t count;
 };
 
-static void count_taken(struct transaction *tx, const struct forgetting *forgetting,
+static void count_taken(struct dynamodb_write *tx, const struct forgetting *forgetting,
                         struct arena *arena)
 {
     for (size_t i = 0; i < forgetting->count; i++) {
@@ -166,7 +165,7 @@ static void count_taken(struct transaction *tx, const struct forgetting *forgett
             taken += same ? other->count : 0;
         }
         if (!again)
-            transaction_add(tx, outbox_hour_key(arena, facts->hour, facts->shard), "t", taken);
+            dynamodb_write_add(tx, outbox_hour_key(arena, facts->hour, facts->shard), 't', taken);
     }
 }
 
@@ -187,7 +186,7 @@ static void drop_missing(struct store_dynamodb *store, struct forgetting *forget
     size_t kept = 0;
     for (size_t i = 0; i < forgetting->count; i++) {
         struct handed_out *known = handed_out(store, forgetting->batches[i].facts.id);
-        if (!transaction_failed(refusal, forgetting->actions[i]))
+        if (!dynamodb_write_failed(refusal, forgetting->actions[i]))
             forgetting->batches[kept++] = forgetting->batches[i];
         else if (known)
             known->count = 0;
@@ -199,27 +198,25 @@ static enum code forget(struct store_dynamodb *store, struct forgetting *forgett
                         int64_t until_ms, struct arena *arena, struct error *err)
 {
     while (forgetting->count) {
-        const struct condition exists = {.expression = "attribute_exists(pk)"};
-        struct transaction tx;
+        struct dynamodb_write tx;
         struct dynamodb_refusal refusal;
-        bool unsure;
-        transaction_begin(&tx, &store->table, arena);
+        dynamodb_write_begin(&tx, &store->table.ops, arena);
         for (size_t i = 0; i < forgetting->count; i++) {
             const struct found_batch *batch = &forgetting->batches[i];
             forgetting->actions[i] =
-                transaction_delete(&tx,
-                                   outbox_batch_key(arena, batch->aside ? 'x' : 'b',
-                                                    batch->facts.shard, batch->facts.id),
-                                   &exists);
+                dynamodb_write_delete(&tx,
+                                      outbox_batch_key(arena, batch->aside ? 'x' : 'b',
+                                                       batch->facts.shard, batch->facts.id),
+                                      dynamodb_if("attribute_exists(pk)"));
         }
         count_taken(&tx, forgetting, arena);
-        enum code code = transaction_run(&tx, until_ms, arena, &refusal, &unsure, err);
+        enum code code = dynamodb_write_run(&tx, until_ms, arena, &refusal, err);
         if (code == CODE_OK) {
             for (size_t i = 0; i < forgetting->count; i++)
                 forgotten(store, &forgetting->batches[i]);
             return CODE_OK;
         }
-        if (unsure)
+        if (refusal.unsure)
             atomic_store(&store->unsure, true);
         if (code != CODE_ABORTED)
             return code;
@@ -252,7 +249,7 @@ static enum code outbox_forget(struct store *base, const struct id *ids, size_t 
                                struct error *err)
 {
     struct store_dynamodb *store = (struct store_dynamodb *)base;
-    int64_t until_ms = dynamodb_until(&store->table, DYNAMODB_OUTBOX_CALL_MS);
+    int64_t until_ms = dynamodb_until(&store->table.ops, DYNAMODB_OUTBOX_CALL_MS);
     struct arena arena = {0};
     enum code code = CODE_OK;
     pthread_mutex_lock(&store->outbox_lock);
@@ -274,26 +271,24 @@ static enum code outbox_forget(struct store *base, const struct id *ids, size_t 
 static enum code move(struct store_dynamodb *store, const struct found_batch *batch,
                       const char *reason, int64_t until_ms, struct arena *arena, struct error *err)
 {
-    const struct condition exists = {.expression = "attribute_exists(pk)"};
     struct store_batch same = {batch->facts.id, batch->facts.hour, batch->facts.count,
-                               item_b(batch->item, "b", arena)};
-    struct transaction tx;
+                               dynamodb_bytes(batch->item, "b", arena)};
+    struct dynamodb_write tx;
     struct dynamodb_refusal refusal;
-    bool unsure;
-    transaction_begin(&tx, &store->table, arena);
-    transaction_delete(
+    dynamodb_write_begin(&tx, &store->table.ops, arena);
+    dynamodb_write_delete(
         &tx, outbox_batch_key(arena, batch->aside ? 'x' : 'b', batch->facts.shard, same.id),
-        &exists);
-    transaction_put_begin(
+        dynamodb_if("attribute_exists(pk)"));
+    dynamodb_write_put_begin(
         &tx, outbox_batch_key(arena, batch->aside ? 'b' : 'x', batch->facts.shard, same.id));
     outbox_put_batch(&tx.json, &same);
     if (reason)
-        item_put_s(&tx.json, "w", str_of(reason));
-    transaction_put_end(&tx, NULL);
-    enum code code = transaction_run(&tx, until_ms, arena, &refusal, &unsure, err);
+        dynamodb_put_s(&tx.json, "w", str_of(reason));
+    dynamodb_write_put_end(&tx, dynamodb_if(NULL));
+    enum code code = dynamodb_write_run(&tx, until_ms, arena, &refusal, err);
     if (code == CODE_OK)
         atomic_fetch_add(&store->aside, batch->aside ? -1 : 1);
-    else if (unsure)
+    else if (refusal.unsure)
         atomic_store(&store->unsure, true);
     if (code != CODE_ABORTED)
         return code;
@@ -305,7 +300,7 @@ static enum code outbox_set_aside(struct store *base, struct id id, const char *
                                   struct error *err)
 {
     struct store_dynamodb *store = (struct store_dynamodb *)base;
-    int64_t until_ms = dynamodb_until(&store->table, DYNAMODB_OUTBOX_CALL_MS);
+    int64_t until_ms = dynamodb_until(&store->table.ops, DYNAMODB_OUTBOX_CALL_MS);
     struct arena arena = {0};
     struct found_batch batch = {0};
     bool there;
@@ -325,17 +320,18 @@ static enum code outbox_set_aside(struct store *base, struct id id, const char *
 static enum code readmit_shard(struct store_dynamodb *store, int shard, int64_t until_ms,
                                struct arena *arena, struct error *err)
 {
-    struct query query = {.pk = dynamodb_shard_pk(arena, STORE_TENANT, 'x', shard)};
+    struct dynamodb_query query = {.pk = dynamodb_shard_pk(arena, STORE_TENANT, 'x', shard)};
     const struct json_value *items;
     do {
-        if (dynamodb_query(&store->table, &query, DYNAMODB_BATCH_KEYS, until_ms, arena, &items,
-                           err) != CODE_OK)
+        if (dynamodb_page(&store->table.ops, &query, DYNAMODB_BATCH_KEYS, until_ms, arena, &items,
+                          err) != CODE_OK)
             return err->code;
         for (const struct json_value *item = items->first; item; item = item->next) {
             struct found_batch batch = {.aside = true, .item = item};
-            batch.facts = (struct handed_out){
-                .shard = shard, .hour = item_n(item, "h"), .count = (uint32_t)item_n(item, "n")};
-            if (!id_parse(item_s(item, "sk"), &batch.facts.id))
+            batch.facts = (struct handed_out){.shard = shard,
+                                              .hour = dynamodb_number(item, "h"),
+                                              .count = (uint32_t)dynamodb_number(item, "n")};
+            if (!id_parse(dynamodb_text(item, "sk"), &batch.facts.id))
                 continue;
             if (move(store, &batch, NULL, until_ms, arena, err) != CODE_OK)
                 return err->code;
@@ -347,7 +343,7 @@ static enum code readmit_shard(struct store_dynamodb *store, int shard, int64_t 
 static enum code outbox_readmit(struct store *base, struct error *err)
 {
     struct store_dynamodb *store = (struct store_dynamodb *)base;
-    int64_t until_ms = dynamodb_until(&store->table, DYNAMODB_OUTBOX_CALL_MS);
+    int64_t until_ms = dynamodb_until(&store->table.ops, DYNAMODB_OUTBOX_CALL_MS);
     enum code code = CODE_OK;
     pthread_mutex_lock(&store->outbox_lock);
     for (int shard = 0; code == CODE_OK && shard < DYNAMODB_OUTBOX_SHARDS; shard++) {

@@ -6,19 +6,19 @@
 #include "user/store_dynamodb_internal.h"
 
 /* --- for writes, without the lock --- */
-void outbox_put_event(struct store_dynamodb *store, struct transaction *tx, struct arena *arena,
+void outbox_put_event(struct store_dynamodb *store, struct dynamodb_write *tx, struct arena *arena,
                       const struct store_event *event);
 void outbox_written(struct store_dynamodb *store, const struct store_event *event);
 
 /* --- store_dynamodb_outbox.c --- */
-struct item_key outbox_batch_key(struct arena *arena, char kind, int shard, struct id id);
-struct item_key outbox_hour_key(struct arena *arena, int64_t hour, int shard);
+struct dynamodb_key outbox_batch_key(struct arena *arena, char kind, int shard, struct id id);
+struct dynamodb_key outbox_hour_key(struct arena *arena, int64_t hour, int shard);
 /* A batch's attributes. */
 void outbox_put_batch(struct json_out *json, const struct store_batch *batch);
 void outbox_sealed(struct store_dynamodb *store, const struct store_batch *batch);
 
 /* --- store_dynamodb_seal.c --- */
-struct item_key outbox_sweep_key(struct arena *arena, int shard);
+struct dynamodb_key outbox_sweep_key(struct arena *arena, int shard);
 /* Ends what a sealing began: deletes the events that a batch has taken over. */
 enum code outbox_sweep(struct store_dynamodb *store, int shard, int64_t until_ms,
                        struct error *err);
@@ -37,8 +37,8 @@ enum code store_dynamodb_outbox_hours(struct store *, int64_t, int64_t, struct a
 void store_dynamodb_outbox_stats(struct store *, struct store_outbox_stats *);
 
 /* --- store_dynamodb_lease.c --- */
-struct item_key lease_key(struct arena *arena, int shard);
-struct condition lease_condition(const struct store_dynamodb *store, int shard);
+struct dynamodb_key lease_key(struct arena *arena, int shard);
+struct dynamodb_condition lease_condition(const struct store_dynamodb *store, int shard);
 /* It turned out to be somebody else's. */
 void lease_lost(struct store_dynamodb *store, int shard);
 /* All leases there are; the tree is in `arena`. */

@@ -12,18 +12,19 @@ enum code store_dynamodb_get_many(struct store *base, const struct store_call *c
 {
     struct store_dynamodb *store = (struct store_dynamodb *)base;
     return dynamodb_load_many(store, call->tenant, ids, count,
-                              dynamodb_until(&store->table, call->remaining_ms), arena, users, err);
+                              dynamodb_until(&store->table.ops, call->remaining_ms), arena, users,
+                              err);
 }
 
 enum code dynamodb_load_many(struct store_dynamodb *store, uint32_t tenant, const struct id *ids,
                              size_t count, int64_t until_ms, struct arena *arena,
                              struct user **users, struct error *err)
 {
-    struct item_key *keys = arena_alloc(arena, (count + 1) * sizeof *keys);
+    struct dynamodb_key *keys = arena_alloc(arena, (count + 1) * sizeof *keys);
     const struct json_value **items = arena_alloc(arena, (count + 1) * sizeof *items);
     for (size_t i = 0; i < count; i++)
         keys[i] = dynamodb_user_key(arena, tenant, ids[i]);
-    if (dynamodb_fetch(&store->table, keys, count, until_ms, arena, items, err) != CODE_OK)
+    if (dynamodb_fetch(&store->table.ops, keys, count, until_ms, arena, items, err) != CODE_OK)
         return err->code;
     for (size_t i = 0; i < count; i++) {
         users[i] = NULL;
@@ -52,7 +53,7 @@ enum code store_dynamodb_get(struct store *base, const struct store_call *call, 
 
 /* A shard's users in order, as far as they were read. */
 struct stream {
-    struct query query;
+    struct dynamodb_query query;
     const struct json_value *next; /* NULL: read on, unless `end` */
     bool end;
 };
@@ -62,11 +63,12 @@ static enum code fill(struct store_dynamodb *store, struct stream *stream, struc
 {
     const struct json_value *items;
     while (!stream->next && !stream->end) {
-        if (dynamodb_query(&store->table, &stream->query, limit, until_ms, arena, &items, err) !=
+        if (dynamodb_page(&store->table.ops, &stream->query, limit, until_ms, arena, &items, err) !=
             CODE_OK)
             return err->code;
         stream->next = items->first;
-        if (stream->next && str_eq(item_s(stream->next, "sk"), after)) /* the position itself */
+        if (stream->next &&
+            str_eq(dynamodb_text(stream->next, "sk"), after)) /* the position itself */
             stream->next = stream->next->next;
         stream->end = !stream->query.start.len;
     }
@@ -84,8 +86,8 @@ static enum code merge(struct store_dynamodb *store, struct stream *streams, str
             struct stream *stream = &streams[i];
             if (fill(store, stream, after, at_once, until_ms, arena, err) != CODE_OK)
                 return err->code;
-            if (stream->next &&
-                (!least || str_cmp(item_s(stream->next, "sk"), item_s(least->next, "sk")) < 0))
+            if (stream->next && (!least || str_cmp(dynamodb_text(stream->next, "sk"),
+                                                   dynamodb_text(least->next, "sk")) < 0))
                 least = stream;
         }
         if (!least)
@@ -118,10 +120,10 @@ enum code store_dynamodb_list(struct store *base, const struct store_call *call,
         from = dynamodb_id_text(arena, id);
     }
     for (int i = 0; i < DYNAMODB_USER_SHARDS; i++)
-        streams[i].query = (struct query){
+        streams[i].query = (struct dynamodb_query){
             .pk = dynamodb_shard_pk(arena, call->tenant, 'u', i),
             .from = from,
         };
-    return merge(store, streams, from, limit, dynamodb_until(&store->table, call->remaining_ms),
+    return merge(store, streams, from, limit, dynamodb_until(&store->table.ops, call->remaining_ms),
                  arena, page, err);
 }

@@ -11,9 +11,9 @@
 
 enum { DELETES_AT_ONCE = 25 };
 
-struct item_key outbox_sweep_key(struct arena *arena, int shard)
+struct dynamodb_key outbox_sweep_key(struct arena *arena, int shard)
 {
-    return (struct item_key){dynamodb_shard_pk(arena, STORE_TENANT, 's', shard), STR("-")};
+    return (struct dynamodb_key){dynamodb_shard_pk(arena, STORE_TENANT, 's', shard), STR("-")};
 }
 
 /* --- sweeping --- */
@@ -28,7 +28,7 @@ static struct str deletes(struct store_dynamodb *store, int shard, const struct 
     json_object_begin(&json);
     json_key(&json, STR("RequestItems"));
     json_object_begin(&json);
-    json_key(&json, str_of(store->table.name));
+    json_key(&json, str_of(store->table.ops.table));
     json_array_begin(&json);
     for (size_t i = 0; i < count; i++) {
         json_object_begin(&json);
@@ -36,7 +36,7 @@ static struct str deletes(struct store_dynamodb *store, int shard, const struct 
         json_object_begin(&json);
         json_key(&json, STR("Key"));
         json_object_begin(&json);
-        item_put_key(&json, outbox_batch_key(arena, 'q', shard, ids[i]));
+        dynamodb_put_key(&json, outbox_batch_key(arena, 'q', shard, ids[i]));
         json_object_end(&json);
         json_object_end(&json);
         json_object_end(&json);
@@ -52,12 +52,12 @@ static size_t left_over(struct store_dynamodb *store, const struct json_value *a
                         struct id *ids)
 {
     const struct json_value *left =
-        json_get(json_get(answer, STR("UnprocessedItems")), str_of(store->table.name));
+        json_get(json_get(answer, STR("UnprocessedItems")), str_of(store->table.ops.table));
     size_t count = 0;
     for (const struct json_value *one = left ? left->first : NULL; one && count < DELETES_AT_ONCE;
          one = one->next) {
         const struct json_value *key = json_get(json_get(one, STR("DeleteRequest")), STR("Key"));
-        count += id_parse(item_s(key, "sk"), &ids[count]);
+        count += id_parse(dynamodb_text(key, "sk"), &ids[count]);
     }
     return count;
 }
@@ -76,9 +76,9 @@ static enum code delete_events(struct store_dynamodb *store, int shard, struct s
             struct dynamodb_refusal refusal;
             const struct json_value *answer;
             struct str body = deletes(store, shard, ids, count, arena);
-            if (attempt && dynamodb_pause(&store->table, attempt, until_ms, err) != CODE_OK)
+            if (attempt && dynamodb_pause(&store->table.ops, attempt, until_ms, err) != CODE_OK)
                 return err->code;
-            if (dynamodb_do(&store->table, "BatchWriteItem", body, until_ms, arena, &answer,
+            if (dynamodb_do(&store->table.ops, "BatchWriteItem", body, until_ms, arena, &answer,
                             &refusal, err) != CODE_OK)
                 return err->code;
             count = left_over(store, answer, ids);
@@ -90,13 +90,14 @@ static enum code delete_events(struct store_dynamodb *store, int shard, struct s
 enum code outbox_sweep(struct store_dynamodb *store, int shard, int64_t until_ms, struct error *err)
 {
     struct arena arena = {0};
-    struct item_key key = outbox_sweep_key(&arena, shard);
+    struct dynamodb_key key = outbox_sweep_key(&arena, shard);
     const struct json_value *item;
-    enum code code = dynamodb_fetch(&store->table, &key, 1, until_ms, &arena, &item, err);
+    enum code code = dynamodb_fetch(&store->table.ops, &key, 1, until_ms, &arena, &item, err);
     if (code == CODE_OK && item)
-        code = delete_events(store, shard, item_b(item, "m", &arena), until_ms, &arena, err);
+        code =
+            delete_events(store, shard, dynamodb_bytes(item, "m", &arena), until_ms, &arena, err);
     if (code == CODE_OK && item)
-        code = dynamodb_delete(&store->table, key, until_ms, &arena, err);
+        code = dynamodb_delete(&store->table.ops, key, until_ms, &arena, err);
     if (code == CODE_OK)
         store->shards[shard].unswept = false;
     arena_clear(&arena);
@@ -114,12 +115,12 @@ struct gathered {
 /* False: the batch is full. */
 static bool take(struct gathered *gathered, const struct json_value *item, struct arena *arena)
 {
-    struct str event = item_b(item, "e", arena);
+    struct str event = dynamodb_bytes(item, "e", arena);
     struct id id;
-    int64_t hour = item_n(item, "h");
+    int64_t hour = dynamodb_number(item, "h");
     if (!gathered->batch.count)
         gathered->batch.hour = hour;
-    if (hour != gathered->batch.hour || !id_parse(item_s(item, "sk"), &id))
+    if (hour != gathered->batch.hour || !id_parse(dynamodb_text(item, "sk"), &id))
         return true;
     if (!event_batch_add(&gathered->batch, event))
         return false;
@@ -132,12 +133,12 @@ static bool take(struct gathered *gathered, const struct json_value *item, struc
 static enum code gather(struct store_dynamodb *store, int shard, int64_t until_ms,
                         struct arena *arena, struct gathered *gathered, struct error *err)
 {
-    struct query query = {.pk = dynamodb_shard_pk(arena, STORE_TENANT, 'q', shard)};
+    struct dynamodb_query query = {.pk = dynamodb_shard_pk(arena, STORE_TENANT, 'q', shard)};
     const struct json_value *items;
     size_t left = EVENT_BATCH_EVENTS_MAX;
     bool room = true;
     do {
-        if (dynamodb_query(&store->table, &query, left, until_ms, arena, &items, err) != CODE_OK)
+        if (dynamodb_page(&store->table.ops, &query, left, until_ms, arena, &items, err) != CODE_OK)
             return err->code;
         for (const struct json_value *item = items->first; item && room; item = item->next)
             room = take(gathered, item, arena);
@@ -150,29 +151,27 @@ static enum code commit(struct store_dynamodb *store, int shard, struct gathered
                         const struct store_batch *batch, int64_t until_ms, struct arena *arena,
                         bool *done, struct error *err)
 {
-    struct transaction tx;
+    struct dynamodb_write tx;
     struct dynamodb_refusal refusal;
-    struct condition held = lease_condition(store, shard);
-    bool unsure;
-    transaction_begin(&tx, &store->table, arena);
-    transaction_put_begin(&tx, outbox_batch_key(arena, 'b', shard, batch->id));
+    dynamodb_write_begin(&tx, &store->table.ops, arena);
+    dynamodb_write_put_begin(&tx, outbox_batch_key(arena, 'b', shard, batch->id));
     outbox_put_batch(&tx.json, batch);
-    transaction_put_end(&tx, NULL);
-    transaction_put_begin(&tx, outbox_sweep_key(arena, shard));
-    item_put_b(&tx.json, "m", buf_str(&gathered->members));
-    transaction_put_end(&tx, &(struct condition){.expression = "attribute_not_exists(pk)"});
-    transaction_add(&tx, outbox_hour_key(arena, batch->hour, shard), "e", batch->count);
-    int lease = transaction_check(&tx, lease_key(arena, shard), &held);
+    dynamodb_write_put_end(&tx, dynamodb_if(NULL));
+    dynamodb_write_put_begin(&tx, outbox_sweep_key(arena, shard));
+    dynamodb_put_b(&tx.json, "m", buf_str(&gathered->members));
+    dynamodb_write_put_end(&tx, dynamodb_if("attribute_not_exists(pk)"));
+    dynamodb_write_add(&tx, outbox_hour_key(arena, batch->hour, shard), 'e', batch->count);
+    int lease = dynamodb_write_check(&tx, lease_key(arena, shard), lease_condition(store, shard));
     store->shards[shard].unswept = true; /* until it is known better */
-    enum code code = transaction_run(&tx, until_ms, arena, &refusal, &unsure, err);
+    enum code code = dynamodb_write_run(&tx, until_ms, arena, &refusal, err);
     *done = code == CODE_OK;
     if (*done || code != CODE_ABORTED) {
-        if (!*done && unsure)
+        if (!*done && refusal.unsure)
             atomic_store(&store->unsure, true);
         return code;
     }
     error_clear(err);
-    if (transaction_failed(&refusal, lease))
+    if (dynamodb_write_failed(&refusal, lease))
         lease_lost(store, shard);
     return CODE_OK;
 }
@@ -212,7 +211,7 @@ static enum code seal_shard(struct store_dynamodb *store, int shard, int64_t unt
 enum code store_dynamodb_outbox_seal(struct store *base, size_t *sealed, struct error *err)
 {
     struct store_dynamodb *store = (struct store_dynamodb *)base;
-    int64_t until_ms = dynamodb_until(&store->table, DYNAMODB_OUTBOX_CALL_MS);
+    int64_t until_ms = dynamodb_until(&store->table.ops, DYNAMODB_OUTBOX_CALL_MS);
     enum code code = CODE_OK;
     *sealed = 0;
     pthread_mutex_lock(&store->outbox_lock);

@@ -89,17 +89,17 @@ static enum code load_hits(struct search *search, const struct hit *hits, size_t
                            struct error *err)
 {
     struct arena *arena = search->arena;
-    struct item_key *keys = arena_alloc(arena, (count + 1) * sizeof *keys);
+    struct dynamodb_key *keys = arena_alloc(arena, (count + 1) * sizeof *keys);
     const struct json_value **items = arena_alloc(arena, (count + 1) * sizeof *items);
     struct store_page *page = search->page;
     for (size_t i = 0; i < count; i++)
         keys[i] = dynamodb_user_key(arena, search->tenant, hits[i].id);
-    if (dynamodb_fetch(&search->store->table, keys, count, search->until_ms, arena, items, err) !=
-        CODE_OK)
+    if (dynamodb_fetch(&search->store->table.ops, keys, count, search->until_ms, arena, items,
+                       err) != CODE_OK)
         return err->code;
     for (size_t i = 0; i < count; i++) {
-        if (!items[i] || !matches(search, item_s(items[i], "tk")) ||
-            !str_eq(dynamodb_name_sk(arena, item_s(items[i], "nk"), hits[i].id), hits[i].sk))
+        if (!items[i] || !matches(search, dynamodb_text(items[i], "tk")) ||
+            !str_eq(dynamodb_name_sk(arena, dynamodb_text(items[i], "nk"), hits[i].id), hits[i].sk))
             continue;
         if (item_user(items[i], arena, &page->users[page->count++], err) != CODE_OK)
             return err->code;
@@ -119,7 +119,7 @@ static int by_sk(const void *a, const void *b)
 static enum code read_list(struct search *search, struct str word, struct hit *hits, size_t *count,
                            bool *few, struct error *err)
 {
-    struct query query = {
+    struct dynamodb_query query = {
         .pk = dynamodb_text_pk(search->arena, search->tenant, 'w', search_terms_head(word, 1)),
         .from = word,
         .prefix = true};
@@ -127,17 +127,17 @@ static enum code read_list(struct search *search, struct str word, struct hit *h
     size_t rows = 0;
     *count = 0;
     do {
-        if (dynamodb_query(&search->store->table, &query, LIST_ROWS_MAX - rows, search->until_ms,
-                           search->arena, &items, err) != CODE_OK)
+        if (dynamodb_page(&search->store->table.ops, &query, LIST_ROWS_MAX - rows, search->until_ms,
+                          search->arena, &items, err) != CODE_OK)
             return err->code;
         rows += items->count;
         for (const struct json_value *item = items->first; item; item = item->next) {
             struct hit *hit = &hits[*count];
-            struct str rest = item_s(item, "sk"), token, name_key;
+            struct str rest = dynamodb_text(item, "sk"), token, name_key;
             if (!str_next(&rest, '\t', &token) || !dynamodb_read_name_sk(rest, &name_key, &hit->id))
                 continue;
             hit->sk = rest;
-            *count += str_cmp(rest, search->at) >= 0 && matches(search, item_s(item, "t"));
+            *count += str_cmp(rest, search->at) >= 0 && matches(search, dynamodb_text(item, "t"));
         }
     } while (query.start.len && rows < LIST_ROWS_MAX);
     *few = !query.start.len;
@@ -167,7 +167,7 @@ static enum code scan(struct search *search, struct error *err)
 {
     struct str word = *search->words[0];
     bool headed = chars_of(word) >= SEARCH_HEAD_CHARS;
-    struct query query = {.from = search->at};
+    struct dynamodb_query query = {.from = search->at};
     struct hit *hits = arena_alloc(search->arena, (search->limit + 1) * sizeof *hits);
     const struct json_value *items;
     size_t count = 0, rows = 0;
@@ -179,15 +179,15 @@ static enum code scan(struct search *search, struct error *err)
     /* More with each request: where few are found, many have to be looked at. */
     for (size_t ask = search->limit + SCAN_ROWS_LEAST; count <= search->limit;
          ask = ask < SCAN_ROWS_MAX / 2 ? 2 * ask : SCAN_ROWS_MAX) {
-        if (dynamodb_query(&search->store->table, &query, ask, search->until_ms, search->arena,
-                           &items, err) != CODE_OK)
+        if (dynamodb_page(&search->store->table.ops, &query, ask, search->until_ms, search->arena,
+                          &items, err) != CODE_OK)
             return err->code;
         rows += items->count;
         for (const struct json_value *item = items->first; item && count <= search->limit;
              item = item->next) {
-            struct hit hit = {.sk = item_s(item, "sk")};
+            struct hit hit = {.sk = dynamodb_text(item, "sk")};
             struct str name_key;
-            if (matches(search, item_s(item, "t")) &&
+            if (matches(search, dynamodb_text(item, "t")) &&
                 dynamodb_read_name_sk(hit.sk, &name_key, &hit.id))
                 hits[count++] = hit;
         }
@@ -234,7 +234,7 @@ enum code store_dynamodb_search(struct store *base, const struct store_call *cal
     struct search search = {
         .store = store,
         .tenant = call->tenant,
-        .until_ms = dynamodb_until(&store->table, call->remaining_ms),
+        .until_ms = dynamodb_until(&store->table.ops, call->remaining_ms),
         .arena = arena,
         .word_count = word_count,
         .limit = limit,

@@ -8,25 +8,15 @@ enum { SCHEMA_VERSION = 1 };
 
 /* --- the layout's version --- */
 
-static enum code put_schema(struct store_dynamodb *store, struct item_key key, int64_t until_ms,
+static enum code put_schema(struct store_dynamodb *store, struct dynamodb_key key, int64_t until_ms,
                             struct arena *arena, struct error *err)
 {
-    struct buf body;
+    const struct dynamodb_value version = dynamodb_n("v", SCHEMA_VERSION);
     struct dynamodb_refusal refusal;
-    const struct json_value *answer;
-    struct json_out json = dynamodb_body(&store->table, &body, arena);
-    json_key(&json, STR("Item"));
-    json_object_begin(&json);
-    item_put_key(&json, key);
-    item_put_n(&json, "v", SCHEMA_VERSION);
-    json_object_end(&json);
-    json_key(&json, STR("ConditionExpression"));
-    json_string(&json, STR("attribute_not_exists(pk)"));
-    json_object_end(&json);
-    enum code code = dynamodb_do(&store->table, "PutItem", buf_str(&body), until_ms, arena, &answer,
-                                 &refusal, err);
-    if (code == CODE_FAILED_PRECONDITION &&
-        str_eq(refusal.error, STR("ConditionalCheckFailedException"))) {
+    enum code code =
+        dynamodb_put(&store->table.ops, key, &version, 1, dynamodb_if("attribute_not_exists(pk)"),
+                     until_ms, arena, &refusal, err);
+    if (dynamodb_condition_failed(&refusal)) {
         error_clear(err); /* another process was faster; it has the same program */
         return CODE_OK;
     }
@@ -36,16 +26,16 @@ static enum code put_schema(struct store_dynamodb *store, struct item_key key, i
 enum code dynamodb_check_schema(struct store_dynamodb *store, struct error *err)
 {
     struct arena arena = {0};
-    struct item_key key = {STR("schema"), STR("-")};
+    struct dynamodb_key key = {STR("schema"), STR("-")};
     const struct json_value *item;
-    int64_t until_ms = dynamodb_until(&store->table, DYNAMODB_OUTBOX_CALL_MS);
-    enum code code = dynamodb_fetch(&store->table, &key, 1, until_ms, &arena, &item, err);
+    int64_t until_ms = dynamodb_until(&store->table.ops, DYNAMODB_OUTBOX_CALL_MS);
+    enum code code = dynamodb_fetch(&store->table.ops, &key, 1, until_ms, &arena, &item, err);
     if (code == CODE_OK && !item)
         code = put_schema(store, key, until_ms, &arena, err);
-    else if (code == CODE_OK && item_n(item, "v") != SCHEMA_VERSION)
+    else if (code == CODE_OK && dynamodb_number(item, "v") != SCHEMA_VERSION)
         code = error_set(err, CODE_FAILED_PRECONDITION, "SCHEMA",
                          "the table's layout is version %lld; this program knows %d",
-                         (long long)item_n(item, "v"), SCHEMA_VERSION);
+                         (long long)dynamodb_number(item, "v"), SCHEMA_VERSION);
     arena_clear(&arena);
     return code;
 }
@@ -69,21 +59,22 @@ struct str dynamodb_text_pk(struct arena *arena, uint32_t tenant, char kind, str
     return str_of(arena_printf(arena, "%u/%c/%.*s", tenant, kind, STR_ARG(text)));
 }
 
-struct item_key dynamodb_user_key(struct arena *arena, uint32_t tenant, struct id id)
+struct dynamodb_key dynamodb_user_key(struct arena *arena, uint32_t tenant, struct id id)
 {
     int shard = id.bytes[sizeof id.bytes - 1] % DYNAMODB_USER_SHARDS;
-    return (struct item_key){dynamodb_shard_pk(arena, tenant, 'u', shard),
-                             dynamodb_id_text(arena, id)};
+    return (struct dynamodb_key){dynamodb_shard_pk(arena, tenant, 'u', shard),
+                                 dynamodb_id_text(arena, id)};
 }
 
-struct item_key dynamodb_hash_key(struct arena *arena, uint32_t tenant, char kind, struct str text)
+struct dynamodb_key dynamodb_hash_key(struct arena *arena, uint32_t tenant, char kind,
+                                      struct str text)
 {
     uint8_t digest[CRYPTO_SHA256_BYTES];
     struct buf hash;
     crypto_sha256(text, digest);
     buf_init_arena(&hash, arena, 64);
     encode_base64url(&hash, (struct str){(const char *)digest, sizeof digest});
-    return (struct item_key){dynamodb_text_pk(arena, tenant, kind, buf_str(&hash)), STR("-")};
+    return (struct dynamodb_key){dynamodb_text_pk(arena, tenant, kind, buf_str(&hash)), STR("-")};
 }
 
 struct str dynamodb_name_sk(struct arena *arena, struct str name_key, struct id id)

@@ -18,8 +18,8 @@ struct attempt {
     const struct store_write *write;
     int64_t until_ms;
     struct arena *arena; /* for as long as the call */
-    struct item_key once_key;
-    struct transaction tx;
+    struct dynamodb_key once_key;
+    struct dynamodb_write tx;
     struct dynamodb_refusal refusal;
     int user_action, email_action, once_action; /* -1: none */
 };
@@ -28,7 +28,7 @@ static void attempt_init(struct attempt *attempt, struct store_dynamodb *store,
                          const struct store_write *write, struct arena *arena)
 {
     *attempt = (struct attempt){.store = store, .write = write, .arena = arena};
-    attempt->until_ms = dynamodb_until(&store->table, write->call.remaining_ms);
+    attempt->until_ms = dynamodb_until(&store->table.ops, write->call.remaining_ms);
     if (write->once)
         attempt->once_key =
             dynamodb_hash_key(arena, write->call.tenant, 'o', write->once->request_id);
@@ -37,7 +37,7 @@ static void attempt_init(struct attempt *attempt, struct store_dynamodb *store,
 static void attempt_begin(struct attempt *attempt)
 {
     attempt->user_action = attempt->email_action = attempt->once_action = -1;
-    transaction_begin(&attempt->tx, &attempt->store->table, attempt->arena);
+    dynamodb_write_begin(&attempt->tx, &attempt->store->table.ops, attempt->arena);
 }
 
 /* --- idempotency --- */
@@ -54,15 +54,13 @@ static void put_once(struct attempt *attempt, const struct user *answer)
     buf_init_arena(&record, attempt->arena, RECORD_BYTES_MAX);
     if (answer)
         record_add_user(&record, answer);
-    attempt->once_action = transaction_put_begin(&attempt->tx, attempt->once_key);
-    item_put_b(json, "h", (struct str){(const char *)once->hash, STORE_HASH_BYTES});
-    item_put_b(json, "a", buf_str(&record));
-    item_put_n(json, "x", expires_ms);
-    item_put_n(json, "ttl", expires_ms / 1000 + TTL_SLACK_S);
-    transaction_put_end(&attempt->tx,
-                        &(struct condition){.expression = "attribute_not_exists(pk) OR x <= :n",
-                                            .n = now_ms,
-                                            .has_n = true});
+    attempt->once_action = dynamodb_write_put_begin(&attempt->tx, attempt->once_key);
+    dynamodb_put_b(json, "h", (struct str){(const char *)once->hash, STORE_HASH_BYTES});
+    dynamodb_put_b(json, "a", buf_str(&record));
+    dynamodb_put_n(json, "x", expires_ms);
+    dynamodb_put_n(json, "ttl", expires_ms / 1000 + TTL_SLACK_S);
+    dynamodb_write_put_end(&attempt->tx,
+                           dynamodb_if_n("attribute_not_exists(pk) OR x <= :n", now_ms));
 }
 
 /* *replayed: `item` is the record of the same request, whose answer goes to *answer. */
@@ -70,10 +68,10 @@ static enum code read_once(const struct attempt *attempt, const struct json_valu
                            struct user *answer, bool *replayed, struct error *err)
 {
     const struct store_once *once = attempt->write->once;
-    if (!once || !item || item_n(item, "x") <= clock_wall_ms(attempt->store->clock))
+    if (!once || !item || dynamodb_number(item, "x") <= clock_wall_ms(attempt->store->clock))
         return CODE_OK;
-    struct str hash = item_b(item, "h", attempt->arena);
-    struct str record = item_b(item, "a", attempt->arena);
+    struct str hash = dynamodb_bytes(item, "h", attempt->arena);
+    struct str record = dynamodb_bytes(item, "a", attempt->arena);
     if (hash.len != STORE_HASH_BYTES || memcmp(hash.ptr, once->hash, STORE_HASH_BYTES) != 0)
         return store_refuse_reused(err);
     if (record.len && !record_read_user(record, attempt->arena, answer))
@@ -85,38 +83,37 @@ static enum code read_once(const struct attempt *attempt, const struct json_valu
 /* --- parts of a transaction --- */
 
 static void put_user(struct attempt *attempt, const struct user *user,
-                     const struct search_terms *terms, const struct condition *condition)
+                     const struct search_terms *terms, struct dynamodb_condition condition)
 {
-    struct item_key key = dynamodb_user_key(attempt->arena, attempt->write->call.tenant, user->id);
-    attempt->user_action = transaction_put_begin(&attempt->tx, key);
+    struct dynamodb_key key =
+        dynamodb_user_key(attempt->arena, attempt->write->call.tenant, user->id);
+    attempt->user_action = dynamodb_write_put_begin(&attempt->tx, key);
     item_put_user(&attempt->tx.json, user, terms);
-    transaction_put_end(&attempt->tx, condition);
+    dynamodb_write_put_end(&attempt->tx, condition);
 }
 
-static struct item_key email_key(const struct attempt *attempt, struct str folded)
+static struct dynamodb_key email_key(const struct attempt *attempt, struct str folded)
 {
     return dynamodb_hash_key(attempt->arena, attempt->write->call.tenant, 'e', folded);
 }
 
 static void put_email(struct attempt *attempt, struct str folded, struct id id)
 {
-    attempt->email_action = transaction_put_begin(&attempt->tx, email_key(attempt, folded));
-    item_put_s(&attempt->tx.json, "id", dynamodb_id_text(attempt->arena, id));
-    transaction_put_end(&attempt->tx,
-                        &(struct condition){.expression = "attribute_not_exists(pk)"});
+    attempt->email_action = dynamodb_write_put_begin(&attempt->tx, email_key(attempt, folded));
+    dynamodb_put_s(&attempt->tx.json, "id", dynamodb_id_text(attempt->arena, id));
+    dynamodb_write_put_end(&attempt->tx, dynamodb_if("attribute_not_exists(pk)"));
 }
 
 /* Event and idempotency record, and off it goes. ABORTED: a condition did not hold. */
 static enum code commit(struct attempt *attempt, const struct user *answer, struct error *err)
 {
-    bool unsure;
     outbox_put_event(attempt->store, &attempt->tx, attempt->arena, &attempt->write->event);
     put_once(attempt, answer);
-    enum code code = transaction_run(&attempt->tx, attempt->until_ms, attempt->arena,
-                                     &attempt->refusal, &unsure, err);
+    enum code code =
+        dynamodb_write_run(&attempt->tx, attempt->until_ms, attempt->arena, &attempt->refusal, err);
     if (code == CODE_OK)
         outbox_written(attempt->store, &attempt->write->event);
-    else if (unsure)
+    else if (attempt->refusal.unsure)
         atomic_store(&attempt->store->unsure, true);
     return code;
 }
@@ -130,22 +127,22 @@ static enum code explain_create(struct attempt *attempt, const struct user *user
 {
     const struct dynamodb_refusal *refusal = &attempt->refusal;
     const struct json_value *once = NULL;
-    bool email_failed = transaction_failed(refusal, attempt->email_action);
+    bool email_failed = dynamodb_write_failed(refusal, attempt->email_action);
     error_clear(err);
     if (attempt->write->once &&
-        dynamodb_fetch(&attempt->store->table, &attempt->once_key, 1, attempt->until_ms,
+        dynamodb_fetch(&attempt->store->table.ops, &attempt->once_key, 1, attempt->until_ms,
                        attempt->arena, &once, err) != CODE_OK)
         return err->code;
     if (read_once(attempt, once, answer, replayed, err) != CODE_OK || *replayed)
         return err->code;
-    if (email_failed && str_eq(item_s(refusal->items[attempt->email_action], "id"),
+    if (email_failed && str_eq(dynamodb_text(refusal->items[attempt->email_action], "id"),
                                dynamodb_id_text(attempt->arena, user->id))) {
         *answer = *user;
         return CODE_OK;
     }
     if (email_failed)
         return store_refuse_email(err);
-    if (transaction_failed(refusal, attempt->user_action))
+    if (dynamodb_write_failed(refusal, attempt->user_action))
         return error_set(err, CODE_INTERNAL, NULL, "there is a user with this id already");
     return error_set(err, CODE_ABORTED, NULL, "the idempotency record has gone"); /* once more */
 }
@@ -157,8 +154,7 @@ static enum code create(struct attempt *attempt, const struct user *user, struct
     search_terms_of_user(attempt->arena, user, &terms);
     for (int n = 0;; n++) {
         attempt_begin(attempt);
-        put_user(attempt, user, &terms,
-                 &(struct condition){.expression = "attribute_not_exists(pk)"});
+        put_user(attempt, user, &terms, dynamodb_if("attribute_not_exists(pk)"));
         put_email(attempt, fold_case(attempt->arena, user->email), user->id);
         index_write(&attempt->tx, attempt->arena, attempt->write->call.tenant, user->id, NULL,
                     &terms);
@@ -170,7 +166,7 @@ static enum code create(struct attempt *attempt, const struct user *user, struct
         if (code != CODE_ABORTED)
             return code;
         error_clear(err);
-        if (dynamodb_pause(&attempt->store->table, n, attempt->until_ms, err) != CODE_OK)
+        if (dynamodb_pause(&attempt->store->table.ops, n, attempt->until_ms, err) != CODE_OK)
             return err->code;
     }
 }
@@ -186,37 +182,37 @@ struct stored_user {
 static enum code load(struct attempt *attempt, struct id id, struct stored_user *found,
                       struct user *answer, bool *replayed, struct error *err)
 {
-    struct item_key keys[2] = {dynamodb_user_key(attempt->arena, attempt->write->call.tenant, id),
-                               attempt->once_key};
+    struct dynamodb_key keys[2] = {
+        dynamodb_user_key(attempt->arena, attempt->write->call.tenant, id), attempt->once_key};
     const struct json_value *items[2] = {NULL, NULL};
-    if (dynamodb_fetch(&attempt->store->table, keys, attempt->write->once ? 2 : 1,
+    if (dynamodb_fetch(&attempt->store->table.ops, keys, attempt->write->once ? 2 : 1,
                        attempt->until_ms, attempt->arena, items, err) != CODE_OK ||
         read_once(attempt, items[1], answer, replayed, err) != CODE_OK || *replayed)
         return err->code;
     if (!items[0])
         return store_check_owner(attempt->write->owner, NULL, err);
-    search_terms_of_tokens(attempt->arena, item_s(items[0], "nk"), item_s(items[0], "tk"),
-                           &found->terms);
+    search_terms_of_tokens(attempt->arena, dynamodb_text(items[0], "nk"),
+                           dynamodb_text(items[0], "tk"), &found->terms);
     if (item_user(items[0], attempt->arena, &found->user, err) != CODE_OK)
         return err->code;
     return store_check_owner(attempt->write->owner, &found->user, err);
 }
 
-static struct condition unchanged_since(const struct user *user)
+static struct dynamodb_condition unchanged_since(const struct user *user)
 {
-    return (struct condition){.expression = "v = :n", .n = (int64_t)user->version, .has_n = true};
+    return dynamodb_if_n("v = :n", (int64_t)user->version);
 }
 
 /* After ABORTED: the address is taken, or somebody was faster and it has to be read again. */
 static enum code explain_change(struct attempt *attempt, int n, bool *again, struct error *err)
 {
     error_clear(err);
-    *again = !transaction_failed(&attempt->refusal, attempt->email_action) ||
-             transaction_failed(&attempt->refusal, attempt->user_action) ||
-             transaction_failed(&attempt->refusal, attempt->once_action);
+    *again = !dynamodb_write_failed(&attempt->refusal, attempt->email_action) ||
+             dynamodb_write_failed(&attempt->refusal, attempt->user_action) ||
+             dynamodb_write_failed(&attempt->refusal, attempt->once_action);
     if (!*again)
         return store_refuse_email(err);
-    return dynamodb_pause(&attempt->store->table, n, attempt->until_ms, err);
+    return dynamodb_pause(&attempt->store->table.ops, n, attempt->until_ms, err);
 }
 
 /* --- update --- */
@@ -227,13 +223,12 @@ static void plan_update(struct attempt *attempt, const struct stored_user *found
     uint32_t tenant = attempt->write->call.tenant;
     struct arena *arena = attempt->arena;
     struct search_terms after;
-    struct condition condition = unchanged_since(&found->user);
     struct str before_email = fold_case(arena, found->user.email);
     struct str after_email = fold_case(arena, user->email);
     search_terms_of_user(arena, user, &after);
-    put_user(attempt, user, &after, &condition);
+    put_user(attempt, user, &after, unchanged_since(&found->user));
     if (!str_eq(before_email, after_email)) {
-        transaction_delete(&attempt->tx, email_key(attempt, before_email), NULL);
+        dynamodb_write_delete(&attempt->tx, email_key(attempt, before_email), dynamodb_if(NULL));
         put_email(attempt, after_email, user->id);
     }
     index_write(&attempt->tx, arena, tenant, user->id, &found->terms, &after);
@@ -243,12 +238,11 @@ static void plan_update(struct attempt *attempt, const struct stored_user *found
 static enum code commit_record(struct attempt *attempt, const struct user *answer,
                                struct error *err)
 {
-    bool unsure;
     if (!attempt->write->once)
         return CODE_OK;
     put_once(attempt, answer);
-    return transaction_run(&attempt->tx, attempt->until_ms, attempt->arena, &attempt->refusal,
-                           &unsure, err);
+    return dynamodb_write_run(&attempt->tx, attempt->until_ms, attempt->arena, &attempt->refusal,
+                              err);
 }
 
 static enum code update(struct attempt *attempt, const struct user_change *change,
@@ -290,12 +284,13 @@ static enum code erase(struct attempt *attempt, struct id id, struct str etag, b
             user_check_etag(&found.user, etag, "etag", err) != CODE_OK)
             return err->code;
         uint32_t tenant = attempt->write->call.tenant;
-        struct condition condition = unchanged_since(&found.user);
         attempt_begin(attempt);
-        attempt->user_action = transaction_delete(
-            &attempt->tx, dynamodb_user_key(attempt->arena, tenant, id), &condition);
-        transaction_delete(&attempt->tx,
-                           email_key(attempt, fold_case(attempt->arena, found.user.email)), NULL);
+        attempt->user_action =
+            dynamodb_write_delete(&attempt->tx, dynamodb_user_key(attempt->arena, tenant, id),
+                                  unchanged_since(&found.user));
+        dynamodb_write_delete(&attempt->tx,
+                              email_key(attempt, fold_case(attempt->arena, found.user.email)),
+                              dynamodb_if(NULL));
         index_write(&attempt->tx, attempt->arena, tenant, id, &found.terms, NULL);
         enum code code = commit(attempt, NULL, err);
         if (code != CODE_ABORTED)

@@ -19,7 +19,7 @@ enum code fake_query(struct fake_operation *op)
     const struct json_value *values = json_get(op->request, STR("ExpressionAttributeValues"));
     const struct json_value *start = json_get(op->request, STR("ExclusiveStartKey"));
     struct str expression = fake_text_at(op->request, "KeyConditionExpression");
-    struct str from = fake_text(values, ":f"), to = fake_text(values, ":g");
+    struct str from = fake_text(values, ":f"), to = fake_text(values, ":t");
     struct str pk = fake_text(values, ":p");
     struct fake_partition *partition = fake_partition(&op->fake->table, pk, false);
     const struct fake_item *last = NULL;

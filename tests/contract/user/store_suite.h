@@ -107,7 +107,7 @@ static inline enum code suite_open_aws(struct suite *suite)
             return suite->err.code;
     }
     return store_dynamodb_open(
-        &(struct store_dynamodb_options){.port = store_dynamodb_port(suite->client),
+        &(struct store_dynamodb_options){.port = dynamodb_port_of(suite->client),
                                          .table = name,
                                          .clock = &suite->clock.base,
                                          .reads_at_once = 2},

@@ -506,7 +506,7 @@ static void a_wrong_table_is_refused_at_start(void **state)
     assert_int_equal(store_dynamodb_open(&options, &store, &err), CODE_FAILED_PRECONDITION);
     assert_string_equal(err.text, "the table's layout is version 9; this program knows 1");
     error_clear(&err);
-    options.port = (struct store_dynamodb_port){call_missing, NULL};
+    options.port = (struct dynamodb_port){call_missing, NULL};
     assert_int_equal(store_dynamodb_open(&options, &store, &err), CODE_FAILED_PRECONDITION);
     assert_string_equal(err.text, "there is no table \"users\"; `omnictl aws init` makes it");
 }
@@ -539,7 +539,7 @@ static void what_never_passes_is_not_tried_again(void **state)
     suite->store = denied;
     assert_int_equal(suite_create_once(suite, &user, NULL, &created), CODE_INTERNAL);
     assert_string_equal(suite->err.reason, REASON_STORE_REFUSED);
-    assert_string_equal(suite->err.text, "the store refused a transaction");
+    assert_string_equal(suite->err.text, "the store refused a request");
     suite->store = mine;
     store_free(denied);
 }
