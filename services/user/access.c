@@ -63,6 +63,27 @@ void access_key_rotate(struct access_key *key, int64_t now_us, int64_t overlap_u
     key->rotate_us = now_us;
 }
 
+void access_key_etag(const struct access_key *key, char etag[ACCESS_ETAG_CHARS + 1])
+{
+    const int64_t times[] = {key->expire_us, key->disable_us, key->rotate_us};
+    uint8_t digest[CRYPTO_SHA256_BYTES];
+    struct buf text;
+    buf_init(&text, 4096);
+    buf_add(&text, key->name);
+    buf_add_char(&text, '\0');
+    buf_add(&text, key->plan_id);
+    buf_add_char(&text, '\0');
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+        buf_add_i64(&text, times[i]);
+        buf_add_char(&text, ' ');
+    }
+    crypto_sha256(buf_str(&text), digest);
+    buf_reset(&text);
+    encode_hex(&text, (struct str){(const char *)digest, ACCESS_ETAG_CHARS / 2});
+    memcpy(etag, buf_cstr(&text), ACCESS_ETAG_CHARS + 1);
+    buf_clear(&text);
+}
+
 /* --- as stores keep them --- */
 
 enum { SECRET_BYTES = ACCESS_HASH_BYTES + 8 };

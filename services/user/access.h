@@ -27,6 +27,7 @@ enum {
     ACCESS_SUBJECT_BYTES = 1024,
     ACCESS_GATEWAY_ID_BYTES = 128,
     ACCESS_OVERLAP_S_MAX = 30 * 24 * 3600,
+    ACCESS_ETAG_CHARS = 16,
 };
 
 struct access_plan {
@@ -62,6 +63,10 @@ void access_key_make_secret(struct access_key *key, char secret[ACCESS_SECRET_CH
  * ones when they were to end anyway. */
 void access_key_rotate(struct access_key *key, int64_t now_us, int64_t overlap_us,
                        char secret[ACCESS_SECRET_CHARS + 1]);
+
+/* What tells two states of a key apart: of all that is shown and can change, but what changes by the
+ * clock alone. The version would not do: a writer does not learn which one it made. */
+void access_key_etag(const struct access_key *key, char etag[ACCESS_ETAG_CHARS + 1]);
 
 /* Secrets that are good at `now_us`: that many from the front on. */
 size_t access_key_secrets(const struct access_key *key, int64_t now_us);

@@ -157,6 +157,7 @@ static const struct {
     {"disable_time", 0},
     {"rotate_time", 0},
     {"old_secret_expire_time", 0},
+    {"etag", 0},
 };
 
 static unsigned read_mask(const Google__Protobuf__FieldMask *mask, struct error *err)
@@ -191,6 +192,7 @@ enum code access_request_change(const Omnidata__Access__V1__UpdateApiKeyRequest 
     memset(change, 0, sizeof *change);
     if (!message)
         return error_field(err, "api_key", "is required");
+    change->etag = str_of(message->etag);
     if (request->update_mask && request->update_mask->n_paths)
         change->fields = read_mask(request->update_mask, err);
     else

@@ -29,6 +29,7 @@ enum {
 struct access_key_change {
     unsigned fields;
     struct access_key values;
+    struct str etag; /* that it is based on; empty: any */
 };
 enum code access_request_change(const Omnidata__Access__V1__UpdateApiKeyRequest *request,
                                 int64_t now_us, struct access_key_change *change,

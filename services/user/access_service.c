@@ -88,6 +88,8 @@ static void fill_key(Omnidata__Access__V1__ApiKey *message, const struct access_
     id_format(key->id, message->id);
     message->display_name = arena_cstr(arena, key->name);
     message->plan_id = arena_cstr(arena, key->plan_id);
+    message->etag = arena_alloc(arena, ACCESS_ETAG_CHARS + 1);
+    access_key_etag(key, message->etag);
     message->prefix = arena_cstr(arena, str_of(key->prefix));
     message->public_ = key->is_public;
     message->disabled = key->disable_us != 0;
@@ -224,7 +226,15 @@ static enum code change_key(struct rpc_call *call, const char *id_text, const ch
 static bool update(struct access_key *key, int64_t now_us, const void *argument, struct error *err)
 {
     const struct access_key_change *change = argument;
+    char etag[ACCESS_ETAG_CHARS + 1];
     (void)now_us;
+    access_key_etag(key, etag);
+    if (change->etag.len && !str_eq(change->etag, str_of(etag))) {
+        error_set(err, CODE_ABORTED, REASON_ETAG_MISMATCH,
+                  "the key has changed since it was read: read it again");
+        error_add_field(err, "api_key.etag", "is not that of the key's present state");
+        return false;
+    }
     if (key->disable_us) {
         error_set(err, CODE_FAILED_PRECONDITION, REASON_KEY_DISABLED, "the key has been disabled");
         return false;

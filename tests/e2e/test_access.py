@@ -27,6 +27,7 @@ def reason(answer):
     return answer.json()["error"]["details"][0]["reason"]
 
 
+# Rules 10 and 20.
 def test_an_administrators_way(http):
     assert "basic" in [p["id"] for p in http.get("/v1/plans").json()["plans"]]
     request = {"json": {"displayName": "Zoë's shop", "planId": "basic", "id": UNKNOWN},
@@ -40,10 +41,17 @@ def test_an_administrators_way(http):
     assert again.status_code == 409 and reason(again) == "KEY_CREATED_BEFORE"
     assert key["id"] in again.json()["error"]["message"] and secret not in again.text
 
-    assert http.get(location).json() == key
+    shown = http.get(location)
+    assert shown.json() == key and shown.headers["etag"] == f'"{key["etag"]}"'
+    assert http.get(location, headers={"If-None-Match": shown.headers["etag"]}).status_code == 304
     assert key in http.get("/v1/apiKeys", params={"pageSize": 1000}).json()["apiKeys"]
-    changed = http.patch(location, json={"displayName": "Zoë"})
-    assert changed.json() == {**key, "displayName": "Zoë"}
+    changed = http.patch(location, json={"displayName": "Zoë"},
+                         headers={"If-Match": shown.headers["etag"]})
+    assert changed.json() == {**key, "displayName": "Zoë", "etag": changed.headers["etag"].strip('"')}
+    late = http.patch(location, json={"displayName": "Z"}, headers={"If-Match": shown.headers["etag"]})
+    assert (late.status_code, reason(late)) == (412, "ETAG_MISMATCH")
+    late = http.patch(location, json={"displayName": "Z", "etag": key["etag"]})
+    assert (late.status_code, reason(late)) == (409, "ETAG_MISMATCH")
     rotated = http.post(f"{location}:rotate", json={"overlapSeconds": 60})
     assert rotated.status_code == 200 and rotated.json()["secret"] != secret, rotated.text
     assert "oldSecretExpireTime" in rotated.json()["apiKey"]

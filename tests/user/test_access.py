@@ -177,6 +177,27 @@ def test_keys_in_pages(access):
     assert seen == made
 
 
+# Rule 20.
+def test_etags_guard_changes_of_keys(access, refused):
+    access.plan(quota=10, period=DAY)
+    made = access.create("a").api_key
+    assert len(made.etag) == 16 and access.get(made.id).etag == made.etag
+    assert access.update(made.id, display_name="a", etag=made.etag).etag == made.etag
+    changed = access.update(made.id, ["display_name", "etag"], display_name="b", etag=made.etag)
+    assert changed.etag != made.etag and access.get(made.id) == changed
+    for fields in ({"display_name": "c"}, {}):
+        with pytest.raises(refused) as error:
+            access.update(made.id, etag=made.etag, **fields)
+        assert (error.value.code, error.value.reason) == ("ABORTED", "ETAG_MISMATCH")
+        assert set(error.value.fields) == {"api_key.etag"}
+    rotated = access.rotate(made.id).api_key
+    assert rotated.etag not in (made.etag, changed.etag) and access.get(made.id).etag == rotated.etag
+    assert access.update(made.id, expire_time=in_seconds(60), etag=rotated.etag).etag != rotated.etag
+    before = access.get(made.id).etag
+    access.disable(made.id)
+    assert access.get(made.id).etag != before
+
+
 def test_a_key_is_changed_by_mask(access, refused):
     access.plan(quota=10, period=DAY)
     access.plan("big", quota=100, period=DAY)

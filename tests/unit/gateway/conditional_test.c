@@ -46,6 +46,7 @@ static void reads_if_match(void **state)
         {"W/\"a\"", CONDITIONAL_WEAK, "a"},
         {"\"a\",\"b\"", CONDITIONAL_MANY, "a"},
         {"a", CONDITIONAL_MALFORMED, NULL},
+        {"W/", CONDITIONAL_MALFORMED, NULL},
         {"\"a", CONDITIONAL_MALFORMED, NULL},
         {"", CONDITIONAL_MALFORMED, NULL},
         {"\"a\"b", CONDITIONAL_MALFORMED, NULL},

@@ -27,6 +27,9 @@ static const struct row ROWS[] = {
     {"known.wInt64=7&known.wBool=false&known.wString=", NULL,
      "{\"known\":{\"wInt64\":\"7\",\"wBool\":false,\"wString\":\"\"}}"},
     {"oneofs.number=0", NULL, "{\"oneofs\":{\"number\":0}}"},
+    {"oneofs.number=0&oneofs.yes=true&oneofs.between=x", NULL,
+     "{\"oneofs\":{\"number\":0,\"yes\":true,\"between\":\"x\"}}"},
+    {"oneofs.number=1&oneofs.number=2", NULL, "oneofs.number: is given twice"},
     /* laid over a body: the overlay wins, and messages are merged into one */
     {"scalars.aInt32=5", "{\"scalars\":{\"aInt32\":6,\"aBool\":true}}",
      "{\"scalars\":{\"aInt32\":5,\"aBool\":true}}"},
