@@ -64,8 +64,8 @@ void access_key_make_secret(struct access_key *key, char secret[ACCESS_SECRET_CH
 void access_key_rotate(struct access_key *key, int64_t now_us, int64_t overlap_us,
                        char secret[ACCESS_SECRET_CHARS + 1]);
 
-/* What tells two states of a key apart: of all that is shown and can change, but what changes by the
- * clock alone. The version would not do: a writer does not learn which one it made. */
+/* What tells two states of a key apart: of all that is shown and can change, but what changes by
+ * the clock alone. The version would not do: a writer does not learn which one it made. */
 void access_key_etag(const struct access_key *key, char etag[ACCESS_ETAG_CHARS + 1]);
 
 /* Secrets that are good at `now_us`: that many from the front on. */
