@@ -133,6 +133,23 @@ static void read_whole_as_error(const struct queue_message *message,
     row_add_error(&r->errors, &error);
 }
 
+/* Counted where they were made, and gone: a row tells it. */
+static void read_lost(const struct queue_message *message, const struct event_header *header,
+                      struct buf *rows, struct reading *r)
+{
+    struct batch_part *part = &r->batch->parts[PART_EVENTS];
+    const struct row_error error = {.batch_id = r->row.batch_id,
+                                    .position = -1,
+                                    .events = header->count,
+                                    .hour_s = r->batch->hour_s,
+                                    .received_ms = message->sent_ms,
+                                    .reason = "the events were lost before they could be sent",
+                                    .raw = message->body};
+    part->events = header->count;
+    part->folder = PART_ERRORS;
+    row_add_error(rows, &error);
+}
+
 /* The batch's own id; else the message's; else one made of the bytes, the same each time. */
 static struct id identify(const struct queue_message *message, const struct event_header *header)
 {
@@ -172,10 +189,14 @@ void batch_read(const struct queue_message *message, int64_t retention_ms, struc
     buf_init(&r.searches, rows->max);
     buf_init(&r.errors, rows->max);
     searches_init(&r.steps, &r.searches_delta);
+    for (int kind = 0; kind < PART_KINDS; kind++)
+        batch->parts[kind].folder = (enum batch_part_kind)kind;
     const char *reason = unusable(batch, &header, retention_ms);
     batch->parts[PART_EVENTS].row_start = rows->len;
     if (reason)
         read_whole_as_error(message, &header, reason, &r);
+    else if (header.lost)
+        read_lost(message, &header, rows, &r);
     else
         for (int64_t position = 0; event_next(&rest, &event); position++)
             read_event(&r, event, position, rows);

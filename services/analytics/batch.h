@@ -7,6 +7,9 @@
  *                  apart for their own retention
  *   PART_ERRORS    what could not be read, raw          errors/v1/dt=…/hour=…/
  *
+ * A batch that says that its events are lost has PART_EVENTS as the one with the events has, so
+ * that only one of the two is ever counted, but as a row that goes to errors/.
+ *
  * The hour is the batch's own, so that late batches land where they belong. Only a batch whose hour
  * is out of range (more than 7 days before or 5 minutes after it was sent) goes to the hour in
  * which it was sent. An event whose time is out of that range, or not in the hour, gets the time of
@@ -40,6 +43,7 @@ struct batch_part {
     size_t row_start, row_bytes;     /* in the buffer of rows */
     size_t delta_start, delta_bytes; /* in the buffer of deltas */
     uint64_t events;                 /* that the part stands for; 0: there is no such part */
+    enum batch_part_kind folder;     /* whose objects its rows go to: mostly its own kind's */
 };
 
 struct batch {

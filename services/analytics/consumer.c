@@ -215,7 +215,7 @@ static void prepare_batch(struct consumer *c, struct group *group, size_t index)
         struct segment *segment = NULL;
         if (!part->events)
             continue;
-        segment = segment_for(c, (enum batch_part_kind)kind, batch->partition_s);
+        segment = segment_for(c, part->folder, batch->partition_s);
         if (!segment) {
             group->claim_count = first;
             group->refused[index] = true;
@@ -293,7 +293,8 @@ static void act_on_claim(struct consumer *c, struct group *group, size_t index)
         consumer_release(c, batch->id, c->options.retry_ms);
         return;
     }
-    enum settled settled = holder ? SETTLED_FREE : settle_claim(c, claim->part, claim->holder);
+    enum settled settled =
+        holder ? SETTLED_FREE : settle_claim(c, claim->part, claim->holder, mine->intent.kind);
     if (settled == SETTLED_ARCHIVED) {
         held_settle(&c->held, batch->id, (enum batch_part_kind)claim->part.bytes[16], NULL);
         return;

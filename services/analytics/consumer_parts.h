@@ -51,8 +51,14 @@ enum settled {
     SETTLED_LATER,    /* not known yet */
 };
 
-/* What became of a part that somebody else's intent, or a former one of ours, holds. */
-enum settled settle_claim(struct consumer *consumer, struct part_id part, struct id holder);
+/*
+ * What became of a part that somebody else's intent, or a former one of ours, holds. It is free for
+ * objects of the same folder only: a batch and the word that it is lost do not take claims from
+ * each other, since the claim's delta is the one's or the other's. Whichever has claimed first
+ * comes again until it is archived.
+ */
+enum settled settle_claim(struct consumer *consumer, struct part_id part, struct id holder,
+                          enum batch_part_kind folder);
 
 /* Brings an unfinished intent to ARCHIVED or ABORTED; updates *intent. */
 enum code settle_intent(struct consumer *consumer, struct ledger_intent *intent,

@@ -4,7 +4,14 @@
 #include "analytics/wire.h"
 #include "pb/nano.h"
 
-enum { BATCH_ID = 1, BATCH_HOUR = 2, BATCH_COUNT = 3, BATCH_EVENTS = 4, EVENT_LAST_FIELD = 13 };
+enum {
+    BATCH_ID = 1,
+    BATCH_HOUR = 2,
+    BATCH_COUNT = 3,
+    BATCH_EVENTS = 4,
+    BATCH_LOST = 5,
+    EVENT_LAST_FIELD = 13
+};
 
 static const int64_t HOUR_S = 3600;
 static const int64_t YEAR_9999_S = 253402300800;
@@ -38,6 +45,17 @@ static void read_field(const struct wire_field *field, struct event_header *head
         header->count = field->value;
     else if (field->number == BATCH_EVENTS && field->type == WIRE_BYTES)
         header->present++;
+    else if (field->number == BATCH_LOST && field->type == WIRE_VARINT)
+        header->lost = field->value != 0;
+}
+
+static const char *wrong_count(const struct event_header *header)
+{
+    if (header->present != (header->lost ? 0 : header->count))
+        return "the batch does not hold as many events as it says";
+    if (header->count < 1 || header->count > EVENT_BATCH_EVENTS_MAX)
+        return "the batch does not hold 1 to 1000 events";
+    return NULL;
 }
 
 void event_read_header(struct str batch, struct event_header *header)
@@ -56,10 +74,8 @@ void event_read_header(struct str batch, struct event_header *header)
         header->wrong = "the batch's id is no UUID version 7";
     else if (!header->has_hour)
         header->wrong = "the batch's hour is not the beginning of an hour";
-    else if (header->count != header->present)
-        header->wrong = "the batch does not hold as many events as it says";
-    else if (!header->present || header->present > EVENT_BATCH_EVENTS_MAX)
-        header->wrong = "the batch does not hold 1 to 1000 events";
+    else
+        header->wrong = wrong_count(header);
 }
 
 bool event_next(struct str *rest, struct str *event)

@@ -19,6 +19,7 @@ struct event_header {
     int64_t hour_s;
     uint64_t count;    /* as the producer says */
     uint64_t present;  /* as they are there */
+    bool lost;         /* there are none because they were lost where they were made */
     const char *wrong; /* NULL, or why the batch as a whole cannot be used */
 };
 

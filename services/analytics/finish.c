@@ -86,7 +86,8 @@ static enum code acknowledge(struct consumer *c, const struct segment *segment, 
     size_t count = 0;
     for (size_t i = 0; i < segment->member_count; i++) {
         struct id batch = batch_of(segment->members[i]);
-        if (held_settle(&c->held, batch, segment->intent.kind, NULL))
+        enum batch_part_kind kind = (enum batch_part_kind)segment->members[i].bytes[16];
+        if (held_settle(&c->held, batch, kind, NULL))
             batches[count++] = batch;
     }
     enum code code = finish_acknowledge(c, batches, count, err);

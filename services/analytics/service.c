@@ -30,9 +30,13 @@ static enum code check_batch(const event_batch *batch, size_t index, struct erro
     if (!batch->hour || batch->hour->nanos || batch->hour->seconds < 0 ||
         batch->hour->seconds >= 253402300800 || batch->hour->seconds % ROLLUP_HOUR_S)
         return wrong(index, "hour", "must be the beginning of an hour", err);
-    if (!batch->n_events || batch->n_events > EVENT_BATCH_EVENTS_MAX)
+    if (batch->lost && batch->n_events)
+        return wrong(index, "lost", "must not be set where there are events", err);
+    if (batch->lost && (!batch->count || batch->count > EVENT_BATCH_EVENTS_MAX))
+        return wrong(index, "count", "must be 1 to 1,000", err);
+    if (!batch->lost && (!batch->n_events || batch->n_events > EVENT_BATCH_EVENTS_MAX))
         return wrong(index, "events", "must be 1 to 1,000", err);
-    if (batch->count != batch->n_events)
+    if (!batch->lost && batch->count != batch->n_events)
         return wrong(index, "count", "is not the number of events", err);
     for (size_t i = 0; i < batch->n_events; i++)
         bytes += batch->events[i].len;
@@ -57,7 +61,7 @@ static enum code record_events(struct rpc_call *call, const void *request, void 
         items[i] = (struct queue_item){
             .id = str_of(in->batches[i]->id),
             .body = proto_encode_arena(rpc_call_arena(call), &in->batches[i]->base),
-            .units = in->batches[i]->n_events,
+            .units = in->batches[i]->count,
         };
         bytes += items[i].body.len;
     }

@@ -74,7 +74,8 @@ static enum settled failed(struct consumer *c, const struct error *err)
     return SETTLED_LATER;
 }
 
-enum settled settle_claim(struct consumer *c, struct part_id part, struct id holder)
+enum settled settle_claim(struct consumer *c, struct part_id part, struct id holder,
+                          enum batch_part_kind folder)
 {
     struct ledger *ledger = c->options.ledger;
     struct ledger_intent intent;
@@ -88,9 +89,10 @@ enum settled settle_claim(struct consumer *c, struct part_id part, struct id hol
         if (settle_intent(c, &intent, &err) != CODE_OK)
             return failed(c, &err);
     }
-    if (intent.state == LEDGER_ABORTED)
-        return SETTLED_FREE;
-    if (ledger->vtable->holds(ledger, holder, part, &held, &err) != CODE_OK)
+    if (intent.state == LEDGER_ARCHIVED &&
+        ledger->vtable->holds(ledger, holder, part, &held, &err) != CODE_OK)
         return failed(c, &err);
-    return held ? SETTLED_ARCHIVED : SETTLED_FREE;
+    if (held)
+        return SETTLED_ARCHIVED;
+    return intent.kind == folder ? SETTLED_FREE : SETTLED_LATER;
 }

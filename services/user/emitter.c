@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/wait.h"
+#include "user/direct.h"
 #include "user/event_ring.h"
 #include "user/pseudonyms.h"
 #include "user/reasons.h"
@@ -119,21 +120,69 @@ static void drop(struct emitter *emitter, uint64_t events, const char *why)
     log_warn("read_events_dropped", LOG_I("count", events), LOG_C("reason", why));
 }
 
+static uint64_t events_of(const struct store_batch *batches, size_t count)
+{
+    uint64_t events = 0;
+    for (size_t i = 0; i < count; i++)
+        events += batches[i].count;
+    return events;
+}
+
+/* Keeps what there is room for; in the flush stays what goes to the outbox in its place. */
+static void keep_bodies(struct emitter *emitter, struct flush *flush)
+{
+    size_t kept = 0;
+    uint64_t events = 0;
+    for (size_t i = 0; i < flush->count; i++) {
+        struct store_batch *batch = &flush->sealed[i];
+        struct buf lost;
+        if (!direct_keep(emitter->options.direct, batch)) {
+            events += batch->count;
+            continue;
+        }
+        buf_init_arena(&lost, &flush->arena, BATCH_BYTES);
+        event_batch_say_lost(batch->id, batch->hour, batch->count, &lost);
+        batch->body = buf_str(&lost);
+        flush->sealed[kept++] = *batch;
+    }
+    flush->count = kept;
+    if (events)
+        drop(emitter, events, "too many wait for the queue");
+}
+
+/* Counted as emitted, or dropped after all: what the relay has sent meanwhile is neither. */
+static void settle_bodies(struct emitter *emitter, struct flush *flush, bool announced)
+{
+    size_t dropped = 0;
+    for (size_t i = 0; i < flush->count; i++) {
+        if (announced)
+            direct_announced(emitter->options.direct, flush->sealed[i].id);
+        else if (direct_drop(emitter->options.direct, flush->sealed[i].id))
+            flush->sealed[dropped++] = flush->sealed[i];
+    }
+    flush->count = dropped;
+}
+
 static void store_sealed(struct emitter *emitter, struct flush *flush)
 {
     struct store *store = emitter->options.store;
     struct store_outbox_stats stats;
     struct error err = {0};
-    uint64_t events = 0;
-    if (!flush->count)
-        return;
-    for (size_t i = 0; i < flush->count; i++)
-        events += flush->sealed[i].count;
     store->vtable->outbox_stats(store, &stats);
-    if (stats.bytes >= emitter->options.outbox_bytes_max / 5 * 4)
-        drop(emitter, events, "the outbox is nearly full");
-    else if (store->vtable->outbox_add(store, flush->sealed, flush->count, &err) != CODE_OK)
-        drop(emitter, events, err.text);
+    if (stats.bytes >= emitter->options.outbox_bytes_max / 5 * 4) {
+        if (flush->count)
+            drop(emitter, events_of(flush->sealed, flush->count), "the outbox is nearly full");
+        flush->count = 0;
+    }
+    if (emitter->options.direct)
+        keep_bodies(emitter, flush);
+    if (flush->count) {
+        enum code code = store->vtable->outbox_add(store, flush->sealed, flush->count, &err);
+        if (emitter->options.direct)
+            settle_bodies(emitter, flush, code == CODE_OK);
+        if (code != CODE_OK)
+            drop(emitter, events_of(flush->sealed, flush->count), err.text);
+    }
     flush->count = 0;
     arena_reset(&flush->arena);
 }

@@ -1,7 +1,8 @@
 /*
  * Where events begin: those of reads and failures go through a ring that never waits, those of
  * writes are encoded here and committed by the store with their row. A thread seals both into
- * batches of one hour, so that the relay has something to send at most half a second later.
+ * batches of one hour, so that the relay has something to send at most half a second later. With a
+ * `direct` (direct.h) the bodies of read batches wait there and not in the store.
  *
  * When the outbox fills up, reads give way first (from four fifths on their events are dropped and
  * counted), then writes are refused; an event that has committed is never dropped.
@@ -17,6 +18,7 @@ struct emitter;
 
 struct emitter_options {
     struct store *store;
+    struct direct *direct; /* the caller's; may be NULL */
     const struct clock *clock;
     size_t ring_slots;
     uint64_t outbox_bytes_max;

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { SCHEMA_VERSION = 1, HEADER_BYTES_MAX = 80, TAG_LENGTH_BYTES_MAX = 4 };
+enum { SCHEMA_VERSION = 1, BATCH_LOST = 5, HEADER_BYTES_MAX = 80, TAG_LENGTH_BYTES_MAX = 4 };
 
 static bool set_text(char *to, size_t size, struct str text)
 {
@@ -87,22 +87,34 @@ bool event_batch_add(struct event_batch *batch, struct str encoded_event)
     return true;
 }
 
-void event_batch_seal(const struct event_batch *batch, struct buf *out)
+static void add_header(struct buf *out, struct id id, int64_t hour, uint32_t count)
 {
     char text[ID_TEXT_BYTES + 1];
-    struct buf hour;
-    id_format(batch->id, text);
+    struct buf time;
+    id_format(id, text);
     buf_add_char(out, 1 << 3 | 2);
     add_varint(out, ID_TEXT_BYTES);
     buf_add(out, (struct str){text, ID_TEXT_BYTES});
-    buf_init(&hour, 16);
-    buf_add_char(&hour, 1 << 3);
-    add_varint(&hour, (uint64_t)batch->hour);
+    buf_init(&time, 16);
+    buf_add_char(&time, 1 << 3);
+    add_varint(&time, (uint64_t)hour);
     buf_add_char(out, 2 << 3 | 2);
-    add_varint(out, hour.len);
-    buf_add(out, buf_str(&hour));
-    buf_clear(&hour);
+    add_varint(out, time.len);
+    buf_add(out, buf_str(&time));
+    buf_clear(&time);
     buf_add_char(out, 3 << 3);
-    add_varint(out, batch->count);
+    add_varint(out, count);
+}
+
+void event_batch_seal(const struct event_batch *batch, struct buf *out)
+{
+    add_header(out, batch->id, batch->hour, batch->count);
     buf_add(out, buf_str(&batch->events));
+}
+
+void event_batch_say_lost(struct id id, int64_t hour, uint32_t count, struct buf *out)
+{
+    add_header(out, id, hour, count);
+    buf_add_char(out, BATCH_LOST << 3);
+    add_varint(out, 1);
 }

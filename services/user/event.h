@@ -70,3 +70,6 @@ bool event_batch_add(struct event_batch *batch, struct str encoded_event);
 
 /* Appends the encoded EventBatch. */
 void event_batch_seal(const struct event_batch *batch, struct buf *out);
+
+/* Appends the EventBatch that says that the events of a batch are lost. */
+void event_batch_say_lost(struct id id, int64_t hour, uint32_t count, struct buf *out);

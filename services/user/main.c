@@ -12,6 +12,7 @@
 #include "user/access_service.h"
 #include "user/access_store_dynamodb.h"
 #include "user/access_store_sqlite.h"
+#include "user/direct.h"
 #include "user/emitter.h"
 #include "user/page_token.h"
 #include "user/relay.h"
@@ -33,7 +34,8 @@ struct settings {
     const char *listen, *data_dir, *user_store, *access_store, *events, *access, *log_level;
     struct rpc_identity_options identity;
     int64_t quota_lease_ms;
-    int64_t grace_ms, workers, calls_waiting, readers, store_bytes, outbox_bytes, read_events;
+    int64_t grace_ms, workers, calls_waiting, readers, store_bytes, outbox_bytes, read_events,
+        direct_bytes;
 };
 
 #define SETTING(name, kind, field, usual, low, high, choices, help) \
@@ -77,6 +79,9 @@ static const struct config_item ITEMS[] = {
             "events that may wait: from four fifths on reads are not told of, then writes refused"),
     SETTING("read-events", CONFIG_INT, read_events, "8192", "2", "1048576", NULL,
             "events of reads that may wait in memory"),
+    SETTING("direct-bytes", CONFIG_SIZE, direct_bytes, "8MiB", "256KiB", "1GiB", NULL,
+            "with sqs://: batches of read events that may wait in memory for the queue; beyond,"
+            " they are dropped and counted"),
 };
 
 static const struct config_program PROGRAM = {"omni-user", "the user directory, by gRPC", ITEMS,
@@ -93,6 +98,7 @@ struct program {
     struct page_tokens *tokens;
     struct access_service access;
     struct relay_sender *sender;
+    struct direct *direct; /* with SQS only */
     struct relay *relay;
     struct emitter *emitter;
     struct service service;
@@ -245,6 +251,7 @@ static enum code open_sqs_sender(struct program *program, struct error *err)
         relay_sender_sqs(program->aws, &location, &program->sender, err) != CODE_OK)
         code = error_prefix(err, "--events");
     arena_clear(&arena);
+    program->direct = direct_new((size_t)program->settings.direct_bytes);
     return code;
 }
 
@@ -270,6 +277,7 @@ static enum code start_relay(struct program *program, struct error *err)
     program->relay = relay_new(&(struct relay_options){
         .store = program->store,
         .sender = program->sender,
+        .direct = program->direct,
         .backoff_min_ms = 100,
         .backoff_max_ms = 15000,
         .call_ms = 10000,
@@ -285,6 +293,7 @@ static enum code start_emitter(struct program *program, struct error *err)
 {
     program->emitter = emitter_new(&(struct emitter_options){
         .store = program->store,
+        .direct = program->direct,
         .clock = clock_real(),
         .ring_slots = (size_t)program->settings.read_events,
         .outbox_bytes_max = (uint64_t)program->settings.outbox_bytes,
@@ -349,6 +358,7 @@ static void stop(struct program *program)
     relay_free(program->relay, RELAY_GRACE_MS);
     if (program->sender)
         program->sender->free(program->sender);
+    direct_free(program->direct);
     access_watch_free(program->access.watch);
     access_store_free(program->access_store);
     page_tokens_free(program->tokens);

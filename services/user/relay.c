@@ -7,6 +7,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "base/wait.h"
+#include "user/direct.h"
 
 #include <pthread.h>
 #include <time.h>
@@ -56,6 +57,8 @@ static int64_t refused(struct relay *relay, const struct store_batch *batches, s
         log_error("set_aside_failed", LOG_ERR(&err));
         return backoff(relay, &err);
     }
+    if (relay->options.direct)
+        (void)direct_drop(relay->options.direct, batches[0].id);
     relay->singles = 0;
     return 0;
 }
@@ -70,7 +73,20 @@ static enum code forget(struct relay *relay, const struct store_batch *batches, 
     for (size_t i = 0; i < count; i++)
         if (taken[i])
             ids[forgotten++] = batches[i].id;
-    return forgotten ? store->vtable->outbox_forget(store, ids, forgotten, err) : CODE_OK;
+    if (forgotten && store->vtable->outbox_forget(store, ids, forgotten, err) != CODE_OK)
+        return err->code;
+    for (size_t i = 0; relay->options.direct && i < forgotten; i++)
+        (void)direct_drop(relay->options.direct, ids[i]);
+    return CODE_OK;
+}
+
+/* Nothing is in line: what we still have the body of is in somebody else's. */
+static void drop_orphans(struct relay *relay, uint64_t mark)
+{
+    uint64_t events = relay->options.direct ? direct_drop_orphans(relay->options.direct, mark) : 0;
+    if (events)
+        log_warn("read_events_lost", LOG_I("count", events),
+                 LOG_C("reason", "their shard of the outbox has been taken over"));
 }
 
 static int64_t all_taken(struct relay *relay, const struct store_batch *batches, size_t count,
@@ -99,14 +115,19 @@ int64_t relay_step(struct relay *relay)
     struct error err = {0}, ignored;
     bool taken[BATCHES_MAX] = {false};
     size_t count = 0;
+    uint64_t mark = relay->options.direct ? direct_mark(relay->options.direct) : 0;
     arena_reset(&relay->arena);
     if (store->vtable->outbox_oldest(store, relay->singles ? 1 : BATCHES_MAX, REQUEST_BYTES_MAX,
                                      &relay->arena, batches, &count, &err) != CODE_OK) {
         log_error("outbox_read_failed", LOG_ERR(&err));
         return backoff(relay, &err);
     }
-    if (!count)
+    if (!count) {
+        drop_orphans(relay, mark);
         return -1;
+    }
+    if (relay->options.direct)
+        direct_fill(relay->options.direct, batches, count, &relay->arena);
     enum code code = sender->send(sender, batches, count, relay->options.call_ms, taken, &err);
     if (code == CODE_OK)
         return all_taken(relay, batches, count, taken);

@@ -21,10 +21,12 @@ struct relay_sender {
 };
 
 struct relay;
+struct direct;
 
 struct relay_options {
     struct store *store;
     struct relay_sender *sender; /* the caller's */
+    struct direct *direct;       /* bodies that the store has not; the caller's; may be NULL */
     int64_t backoff_min_ms, backoff_max_ms;
     int64_t call_ms; /* deadline of one call */
 };

@@ -10,6 +10,9 @@ be reached:
   - no batch lies in two objects, none is deleted that lies in none (archived exactly once)
   - a batch's delta is in the totals at most once; a deleted batch's delta is there or on its way
   - a deleted batch is counted as archived exactly once
+Then the same for one batch that two messages stand for, the batch itself and the word that it is
+lost, which go to objects of different folders; checked as well:
+  - what a batch adds to the totals is of the same sort as what is archived of it
 Exit code 0 when all holds, 1 with the steps to the violation when not. A MUTATION breaks the
 protocol on purpose; each of them must be found.
 """
@@ -29,32 +32,58 @@ MUTATIONS = {
     "no-members": "an object that is there is taken to hold every batch its intent claimed",
     "mark-late": "the ledger marks an object as archived after the messages are deleted",
     "claim-recounts": "a claim that is taken over is counted again",
+    "steal-across": "a batch and the word that it is lost take claims from each other",
 }
+BATCH, LOST = "batch", "lost"
+
+
+class World:
+    """What there is: messages, each of a batch and of a sort, and the folder of each intent."""
+
+    def __init__(self, messages, folders):
+        self.messages, self.folders = messages, folders
+
+    def batch(self, message):
+        return self.messages[message][0]
+
+    def sort(self, message):
+        return self.messages[message][1]
+
+
+TWO_BATCHES = World([(0, BATCH), (1, BATCH)], [BATCH] * INTENTS)
+WORLDS = [TWO_BATCHES] + [World([(0, BATCH), (0, LOST)], folders) for folders in (
+    [BATCH, LOST, BATCH, LOST], [LOST, BATCH, BATCH, LOST], [BATCH, LOST, LOST, BATCH],
+    [BATCH, BATCH, LOST, LOST], [LOST, LOST, BATCH, BATCH])]
 
 
 def put(values, index, value):
     return values[:index] + (value,) + values[index + 1:]
 
 
-# A state: deleted[b], holder[b], delta[b] (None | pending | done), counted[b], objects[i],
-# ledger[i] (open | ("sealed", members) | ("archived", members) | aborted), consumers, next, crashes.
+# A state: deleted[m], holder[b], delta[b] (None | (pending | done, its sort)), counted[b],
+# objects[i], ledger[i] (open | ("sealed", members) | ("archived", members) | aborted), consumers,
+# next, crashes. m is a message, b its batch; members and objects are sets of messages.
 # A consumer: (intent, included, phase, work); phases: collect, sealed, stored, marked; work is what it
-# does about somebody else's claim: (batch, intent, step).
+# does about somebody else's claim: (message, intent, step).
 def initial():
     consumers = tuple((c, NOTHING, "collect", None) for c in range(CONSUMERS))
     return ((False,) * BATCHES, (None,) * BATCHES, (None,) * BATCHES, (0,) * BATCHES,
             (None,) * INTENTS, ("open",) * INTENTS, consumers, CONSUMERS, 0)
 
 
+def has(world, members, b):
+    return any(world.batch(m) == b for m in members)
+
+
 class Protocol:
-    def __init__(self, mutation=None, crashes=1):
-        self.mutation, self.crashes = mutation, crashes
+    def __init__(self, mutation=None, crashes=1, world=TWO_BATCHES):
+        self.mutation, self.crashes, self.world = mutation, crashes, world
 
     def steps(self, state):
         deleted, holder, delta, counted, objects, ledger, consumers, following, crashes = state
         for b in range(BATCHES):
-            if delta[b] == "pending" and counted[b] < 2:
-                after = "pending" if self.mutation == "fold-keeps" else "done"
+            if delta[b] and delta[b][0] == "pending" and counted[b] < 2:
+                after = ("pending" if self.mutation == "fold-keeps" else "done", delta[b][1])
                 yield f"fold {b}", (deleted, holder, put(delta, b, after),
                                     put(counted, b, counted[b] + 1), *state[4:])
         for c in range(CONSUMERS):
@@ -80,19 +109,20 @@ class Protocol:
     def collect(self, state, c):
         deleted, holder, delta, counted, objects, ledger, consumers, following, crashes = state
         intent, included, phase, work = consumers[c]
-        for b in range(BATCHES):
-            if deleted[b] or b in included:
+        for m, (b, sort) in enumerate(self.world.messages):
+            if deleted[m] or m in included or sort != self.world.folders[intent]:
                 continue
-            with_b = put(consumers, c, (intent, included | {b}, phase, None))
+            with_m = put(consumers, c, (intent, included | {m}, phase, None))
             if holder[b] is None:
-                claimed = (deleted, put(holder, b, intent), put(delta, b, "pending"), counted,
-                           objects, ledger)
-                yield f"{c} claims {b}", (*claimed, with_b, following, crashes)
-                yield f"{c} claims {b}, reply lost", (*claimed, consumers, following, crashes)
+                claimed = (deleted, put(holder, b, intent), put(delta, b, ("pending", sort)),
+                           counted, objects, ledger)
+                yield f"{c} claims {b} as {sort}", (*claimed, with_m, following, crashes)
+                yield f"{c} claims {b} as {sort}, reply lost", (
+                    *claimed, consumers, following, crashes)
             elif holder[b] == intent:
-                yield f"{c} finds its claim of {b}", (*state[:6], with_b, following, crashes)
+                yield f"{c} finds its claim of {b}", (*state[:6], with_m, following, crashes)
             else:
-                looking = put(consumers, c, (intent, included, phase, (b, holder[b], "look")))
+                looking = put(consumers, c, (intent, included, phase, (m, holder[b], "look")))
                 yield f"{c} meets {holder[b]} on {b}", (*state[:6], looking, following, crashes)
         if included and ledger[intent] == "open":
             phase = "acked" if self.mutation == "ack-first" else "sealed"
@@ -104,7 +134,8 @@ class Protocol:
 
     def settle(self, state, c):
         deleted, holder, delta, counted, objects, ledger, consumers, following, crashes = state
-        intent, included, phase, (b, other, step) = consumers[c]
+        intent, included, phase, (m, other, step) = consumers[c]
+        b = self.world.batch(m)
 
         def work(what):
             return put(consumers, c, (intent, included, phase, what))
@@ -112,40 +143,45 @@ class Protocol:
         if step == "look":
             if ledger[other] == "aborted":
                 yield f"{c} reads that {other} is aborted", (
-                    *state[:6], work((b, other, "free")), following, crashes)
+                    *state[:6], work((m, other, "free")), following, crashes)
             elif ledger[other][0] == "archived":
                 yield f"{c} reads that {other} is archived", (
-                    *state[:6], work((b, other, "archived")), following, crashes)
+                    *state[:6], work((m, other, "archived")), following, crashes)
             elif objects[other] is None:
                 there = objects if self.mutation == "no-tombstone" else put(objects, other, TOMBSTONE)
                 yield f"{c} puts a tombstone for {other}", (
-                    *state[:4], there, ledger, work((b, other, "abort")), following, crashes)
+                    *state[:4], there, ledger, work((m, other, "abort")), following, crashes)
                 if self.mutation != "no-tombstone":
                     yield f"{c} puts a tombstone for {other}, reply lost", (
                         *state[:4], there, ledger, consumers, following, crashes)
             else:
                 outcome = "abort" if objects[other] == TOMBSTONE else "archive"
                 yield f"{c} finds an object of {other}", (
-                    *state[:6], work((b, other, outcome)), following, crashes)
+                    *state[:6], work((m, other, outcome)), following, crashes)
         elif step == "abort":
             after = ledger if ledger[other][0] == "archived" else put(ledger, other, "aborted")
             yield f"{c} notes that {other} is aborted", (
-                *state[:5], after, work((b, other, "free")), following, crashes)
+                *state[:5], after, work((m, other, "free")), following, crashes)
         elif step == "archive":
             sealed = ledger[other]
             after = put(ledger, other, ("archived", sealed[1])) if sealed[0] == "sealed" else ledger
             yield f"{c} notes that {other} is archived", (
-                *state[:5], after, work((b, other, "archived")), following, crashes)
+                *state[:5], after, work((m, other, "archived")), following, crashes)
         elif step == "archived":
-            if b in ledger[other][1] or self.mutation == "no-members":
+            if has(self.world, ledger[other][1], b) or self.mutation == "no-members":
                 yield f"{c} deletes {b}, it is in {other}", (
-                    put(deleted, b, True), *state[1:6], work(None), following, crashes)
+                    put(deleted, m, True), *state[1:6], work(None), following, crashes)
             else:
                 yield f"{c} sees that {b} is not in {other}", (
-                    *state[:6], work((b, other, "free")), following, crashes)
+                    *state[:6], work((m, other, "free")), following, crashes)
+        elif self.world.folders[other] != self.world.folders[intent] and \
+                self.mutation != "steal-across":
+            yield f"{c} leaves {b} to the sort that {other} is of", (
+                *state[:6], work(None), following, crashes)
         elif holder[b] == other or self.mutation == "steal-blindly":
-            again = put(delta, b, "pending") if self.mutation == "claim-recounts" else delta
-            mine = put(consumers, c, (intent, included | {b}, phase, None))
+            again = put(delta, b, ("pending", delta[b][1])) \
+                if self.mutation == "claim-recounts" else delta
+            mine = put(consumers, c, (intent, included | {m}, phase, None))
             stolen = (deleted, put(holder, b, intent), again, counted, objects, ledger)
             yield f"{c} takes {b} over from {other}", (*stolen, mine, following, crashes)
             yield f"{c} takes {b} over from {other}, reply lost", (
@@ -180,9 +216,9 @@ class Protocol:
                     *state[:5], put(ledger, intent, ("archived", included)), moved("marked"),
                     following, crashes)
         elif phase in ("marked", "acked"):
-            left = [b for b in included if not deleted[b]]
-            for b in left:
-                yield f"{c} deletes {b}", (put(deleted, b, True), *state[1:])
+            left = [m for m in included if not deleted[m]]
+            for m in left:
+                yield f"{c} deletes {m}", (put(deleted, m, True), *state[1:])
             if not left and phase == "acked":
                 yield f"{c} goes on", (*state[:6], moved("sealed"), following, crashes)
             elif not left:
@@ -191,24 +227,28 @@ class Protocol:
     def violation(self, state):
         deleted, holder, delta, counted, objects, ledger = state[:6]
         for b in range(BATCHES):
-            archived = sum(isinstance(o, frozenset) and b in o for o in objects)
-            marked = sum(i[0] == "archived" and b in i[1] for i in ledger)
-            if archived > 1:
-                return f"batch {b} is in {archived} objects"
-            if deleted[b] and not archived:
+            inside = [o for o in objects if isinstance(o, frozenset) and has(self.world, o, b)]
+            marked = sum(i[0] == "archived" and has(self.world, i[1], b) for i in ledger)
+            gone = any(deleted[m] for m in range(len(deleted)) if self.world.batch(m) == b)
+            sorts = {self.world.sort(m) for o in inside for m in o if self.world.batch(m) == b}
+            if len(inside) > 1:
+                return f"batch {b} is in {len(inside)} objects"
+            if gone and not inside:
                 return f"batch {b} is deleted and in no object"
             if counted[b] > 1:
                 return f"batch {b} is in the trends {counted[b]} times"
-            if deleted[b] and delta[b] is None:
+            if gone and delta[b] is None:
                 return f"batch {b} is deleted and was never counted"
-            if deleted[b] and marked != 1:
+            if gone and marked != 1:
                 return f"batch {b} is deleted and marked as archived {marked} times"
+            if sorts and sorts != {delta[b][1]}:
+                return f"batch {b} is counted as {delta[b][1]} and archived as {sorts}"
         return None
 
 
-def check(mutation=None, crashes=1):
+def check(mutation=None, crashes=1, world=TWO_BATCHES):
     """(violation or None, steps to it, states seen)"""
-    protocol = Protocol(mutation, crashes)
+    protocol = Protocol(mutation, crashes, world)
     start = initial()
     came_from = {start: None}
     waiting = deque([start])
@@ -238,11 +278,14 @@ def main(arguments):
         else:
             print(__doc__, "\nMutations:", *(f"  {k}: {v}" for k, v in MUTATIONS.items()), sep="\n")
             return 2
-    found, steps, states = check(mutation, crashes)
-    if found:
-        print(f"VIOLATION: {found}, after {states:,} states:", *steps, sep="\n  ")
-        return 1
-    print(f"holds in all {states:,} states with {crashes} crash(es)")
+    total = 0
+    for world in WORLDS:
+        found, steps, states = check(mutation, crashes, world)
+        if found:
+            print(f"VIOLATION: {found}, after {states:,} states:", *steps, sep="\n  ")
+            return 1
+        total += states
+    print(f"holds in all {total:,} states with {crashes} crash(es)")
     return 0
 
 
