@@ -107,6 +107,11 @@ enum { USER_COLUMN_COUNT = 12 };
 /* The columns above; texts are copied to the arena. */
 enum code store_sqlite_user(struct db_stmt *row, struct arena *arena, struct user *user,
                             struct error *err);
+/*
+ * The number that a user's row has unless it was taken (two ids of a clock that was set back) or
+ * the row is older than this: one look-up finds such a row, the index of ids finds all of them.
+ */
+int64_t store_sqlite_row_of(struct id id);
 /* *found: whether there is one. */
 enum code store_sqlite_load(struct db *db, uint32_t tenant, struct id id, struct arena *arena,
                             struct user *user, bool *found, struct error *err);

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+static const char BY_ROW[] = "SELECT " USER_COLUMNS " FROM users NOT INDEXED"
+                             " WHERE row = ?3 AND tenant = ?1 AND id = ?2";
 static const char BY_ID[] = "SELECT " USER_COLUMNS " FROM users WHERE tenant = ?1 AND id = ?2";
 static const char AFTER_ID[] = "SELECT " USER_COLUMNS " FROM users"
                                " WHERE tenant = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
@@ -15,18 +17,39 @@ static struct str id_bytes(const struct id *id)
     return (struct str){(const char *)id->bytes, sizeof id->bytes};
 }
 
-enum code store_sqlite_load(struct db *db, uint32_t tenant, struct id id, struct arena *arena,
-                            struct user *user, bool *found, struct error *err)
+/* 48 bits of milliseconds, the 12 that order the ids of one, and 3 of the random ones. */
+int64_t store_sqlite_row_of(struct id id)
 {
-    struct db_stmt *stmt = db_prepare(db, BY_ID, err);
+    uint64_t ticks = 0;
+    for (int i = 0; i < 6; i++)
+        ticks = ticks << 8 | id.bytes[i];
+    ticks = ticks << 12 | (uint64_t)(id.bytes[6] & 15) << 8 | id.bytes[7];
+    return (int64_t)(ticks << 3 | (id.bytes[8] & 7));
+}
+
+static enum code load_by(struct db *db, const char *sql, uint32_t tenant, const struct id *id,
+                         struct arena *arena, struct user *user, bool *found, struct error *err)
+{
+    struct db_stmt *stmt = db_prepare(db, sql, err);
     if (!stmt)
         return err->code;
     db_bind_i64(stmt, 1, tenant);
-    db_bind_blob(stmt, 2, id_bytes(&id));
+    db_bind_blob(stmt, 2, id_bytes(id));
+    if (sql == BY_ROW)
+        db_bind_i64(stmt, 3, store_sqlite_row_of(*id));
     enum code code = db_step(stmt, found, err);
     if (code == CODE_OK && *found)
         code = store_sqlite_user(stmt, arena, user, err);
     db_reset(stmt);
+    return code;
+}
+
+enum code store_sqlite_load(struct db *db, uint32_t tenant, struct id id, struct arena *arena,
+                            struct user *user, bool *found, struct error *err)
+{
+    enum code code = load_by(db, BY_ROW, tenant, &id, arena, user, found, err);
+    if (code == CODE_OK && !*found)
+        code = load_by(db, BY_ID, tenant, &id, arena, user, found, err);
     return code;
 }
 

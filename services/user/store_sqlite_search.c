@@ -83,13 +83,15 @@ static struct str encode_key(struct arena *arena, const struct search_key *key)
     return (struct str){to, size};
 }
 
-static enum code open_cursors(struct search *search, const struct search_key *from,
+/* A page and the one behind it, which tells where the next page begins. */
+static enum code open_cursors(struct search *search, const struct search_key *from, size_t limit,
                               struct error *err)
 {
-    size_t terms_max = search->word_count == 1 ? CURSOR_TERMS_MAX : CURSOR_TERMS_AMONG_OTHERS;
+    bool alone = search->word_count == 1;
+    size_t terms_max = alone ? CURSOR_TERMS_MAX : CURSOR_TERMS_AMONG_OTHERS;
     for (size_t i = 0; i < search->word_count; i++) {
-        if (cursor_open(&search->work, search->words[i], terms_max, from, &search->cursors[i],
-                        err) != CODE_OK)
+        if (cursor_open(&search->work, search->words[i], terms_max, alone ? limit + 1 : 1, from,
+                        &search->cursors[i], err) != CODE_OK)
             return err->code;
         search->coarse = search->coarse || search->cursors[i].coarse;
     }
@@ -103,7 +105,7 @@ static enum code run_search(struct search *search, struct search_key at, size_t 
 {
     struct arena *arena = search->work.arena;
     bool hit = false, end = false, found = false;
-    if (open_cursors(search, &at, err) != CODE_OK)
+    if (open_cursors(search, &at, limit, err) != CODE_OK)
         return err->code;
     for (;;) {
         if (next_hit(search, &at, &hit, &end, err) != CODE_OK)

@@ -139,14 +139,15 @@ static const char LOAD[] = "SELECT " USER_COLUMNS ", row, name_key, tokens FROM 
                            " WHERE tenant = ?1 AND id = ?2";
 static const char EMAIL_OWNER[] = "SELECT id FROM users WHERE tenant = ?1 AND email_key = ?2";
 static const char INSERT_USER[] =
-    "INSERT INTO users(tenant, id, email_key, email, display_name, given_name, family_name,"
+    "INSERT INTO users(row, tenant, id, email_key, email, display_name, given_name, family_name,"
     " status, labels, create_us, update_us, version, owner_issuer, owner_subject, name_key, tokens)"
-    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
+    " VALUES(?17, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
+    " ON CONFLICT(row) DO NOTHING";
 static const char CHANGE_USER[] =
     "UPDATE users SET email_key = ?3, email = ?4, display_name = ?5, given_name = ?6,"
     " family_name = ?7, status = ?8, labels = ?9, create_us = ?10, update_us = ?11, version = ?12,"
     " owner_issuer = ?13, owner_subject = ?14, name_key = ?15, tokens = ?16"
-    " WHERE tenant = ?1 AND id = ?2";
+    " WHERE row = ?17 AND tenant = ?1 AND id = ?2";
 static const char DELETE_USER[] = "DELETE FROM users WHERE row = ?1";
 
 /* PERMISSION_DENIED, NOT_FOUND and ABORTED are the request's fault; anything else is the storage's.
@@ -193,8 +194,10 @@ static enum code check_email(struct store_sqlite *store, uint32_t tenant, struct
     return taken ? store_refuse_email(err) : CODE_OK;
 }
 
-static enum code write_row(struct store_sqlite *store, const char *sql, uint32_t tenant,
-                           const struct user *user, struct str email_key,
+enum { ROW_ANY = -1 }; /* the next free one */
+
+static enum code write_row(struct store_sqlite *store, const char *sql, int64_t row,
+                           uint32_t tenant, const struct user *user, struct str email_key,
                            const struct search_terms *terms, struct arena *arena, struct error *err)
 {
     struct db_stmt *stmt = db_prepare(store->db, sql, err);
@@ -219,7 +222,22 @@ static enum code write_row(struct store_sqlite *store, const char *sql, uint32_t
     db_bind_text(stmt, 14, user->owner_subject);
     db_bind_blob(stmt, 15, terms->name_key);
     db_bind_blob(stmt, 16, terms->tokens);
+    if (row == ROW_ANY)
+        db_bind_null(stmt, 17);
+    else
+        db_bind_i64(stmt, 17, row);
     return db_run(stmt, err);
+}
+
+static enum code insert_row(struct store_sqlite *store, uint32_t tenant, const struct user *user,
+                            struct str email_key, const struct search_terms *terms,
+                            struct arena *arena, struct error *err)
+{
+    int64_t row = store_sqlite_row_of(user->id);
+    enum code code = write_row(store, INSERT_USER, row, tenant, user, email_key, terms, arena, err);
+    if (code == CODE_OK && db_changes(store->db) == 0)
+        code = write_row(store, INSERT_USER, ROW_ANY, tenant, user, email_key, terms, arena, err);
+    return code;
 }
 
 static enum code do_create(struct store_sqlite *store, struct write_input *input,
@@ -231,8 +249,7 @@ static enum code do_create(struct store_sqlite *store, struct write_input *input
     user->version = 1;
     search_terms_of_user(arena, user, &terms);
     if (check_email(store, input->tenant, email_key, &user->id, err) != CODE_OK ||
-        write_row(store, INSERT_USER, input->tenant, user, email_key, &terms, arena, err) !=
-            CODE_OK)
+        insert_row(store, input->tenant, user, email_key, &terms, arena, err) != CODE_OK)
         return err->code;
     input->answer = *user;
     return each_term(store->db, PUT_TERM, input->tenant, &user->id, &terms, NULL, err);
@@ -254,8 +271,8 @@ static enum code do_update(struct store_sqlite *store, struct write_input *input
     search_terms_of_tokens(arena, found.name_key, found.tokens, &before);
     search_terms_of_user(arena, user, &after);
     if (check_email(store, input->tenant, email_key, &user->id, err) != CODE_OK ||
-        write_row(store, CHANGE_USER, input->tenant, user, email_key, &after, arena, err) !=
-            CODE_OK ||
+        write_row(store, CHANGE_USER, found.row, input->tenant, user, email_key, &after, arena,
+                  err) != CODE_OK ||
         each_term(store->db, DROP_TERM, input->tenant, &user->id, &before, &after, err) != CODE_OK)
         return err->code;
     return each_term(store->db, PUT_TERM, input->tenant, &user->id, &after, &before, err);

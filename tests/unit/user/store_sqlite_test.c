@@ -2,7 +2,7 @@
  */
 #include "tests/contract/user/store_suite.h"
 
-#include "db/db.h"
+#include "user/store_sqlite_internal.h"
 
 #include <pthread.h>
 #include <time.h>
@@ -61,6 +61,66 @@ static void index_has_no_orphans(void **state)
     assert_int_equal(count_rows(suite, "SELECT count(*) FROM terms"), terms.count);
     assert_int_equal(suite_remove(suite, a.id, STR("")), CODE_OK);
     assert_int_equal(count_rows(suite, "SELECT count(*) FROM terms"), 0);
+}
+
+/* --- the numbers of rows --- */
+
+static void run_sql(struct suite *suite, const char *sql)
+{
+    struct db *db;
+    store_free(suite->store);
+    suite->store = NULL;
+    assert_int_equal(db_open(suite->path, &store_sqlite_schema, &db, &suite->err), CODE_OK);
+    assert_int_equal(db_exec(db, sql, &suite->err), CODE_OK);
+    db_close(db);
+    assert_int_equal(suite->open(suite), CODE_OK);
+}
+
+/* Reads, finds, changes and removes the user, wherever his row is. */
+static void use_user(struct suite *suite, struct id id, const char *name)
+{
+    struct user user;
+    struct user_change change = {
+        .id = id, .fields = USER_FIELD_GIVEN_NAME, .values = {.given_name = STR("Changed")}};
+    assert_int_equal(suite_get(suite, id, &user), CODE_OK);
+    assert_memory_equal(&user.id, &id, sizeof id);
+    assert_true(str_eq(user.display_name, str_of(name)));
+    struct store_page page = suite_search(suite, name, STR(""), 10);
+    assert_int_equal(page.count, 1);
+    assert_memory_equal(&page.users[0].id, &id, sizeof id);
+    assert_int_equal(suite_update(suite, &change, &user), CODE_OK);
+    assert_int_equal(suite_get(suite, id, &user), CODE_OK);
+    assert_true(str_eq(user.given_name, STR("Changed")));
+    assert_true(str_eq(user.display_name, str_of(name)));
+    assert_int_equal(suite_remove(suite, id, STR("")), CODE_OK);
+    assert_int_equal(suite_get(suite, id, &user), CODE_NOT_FOUND);
+}
+
+static void ids_that_want_the_same_row_both_have_one(void **state)
+{
+    struct suite *suite = *state;
+    struct user a = suite_user(suite, "a@x", "Anna"), b = suite_user(suite, "b@x", "Bert"), created;
+    b.id = a.id;
+    b.id.bytes[15] ^= 1;
+    assert_int_equal(store_sqlite_row_of(a.id), store_sqlite_row_of(b.id));
+    assert_int_equal(suite_create_once(suite, &a, NULL, &created), CODE_OK);
+    assert_int_equal(suite_create_once(suite, &b, NULL, &created), CODE_OK);
+    assert_int_equal(count_rows(suite, "SELECT count(*) FROM users"), 2);
+    use_user(suite, b.id, "Bert");
+    use_user(suite, a.id, "Anna");
+    assert_int_equal(count_rows(suite, "SELECT count(*) FROM terms"), 0);
+}
+
+/* One after the other, as they once were. */
+static void rows_that_were_numbered_otherwise_are_found(void **state)
+{
+    struct suite *suite = *state;
+    struct user a = suite_create(suite, "a@x", "Anna"), b = suite_create(suite, "b@x", "Bert");
+    run_sql(suite,
+            "UPDATE users SET row = (SELECT count(*) FROM users AS u WHERE u.id <= users.id)");
+    assert_int_equal(count_rows(suite, "SELECT max(row) FROM users"), 2);
+    use_user(suite, a.id, "Anna");
+    use_user(suite, b.id, "Bert");
 }
 
 static enum code open_small(struct suite *suite)
@@ -175,6 +235,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SUITE_TEST(expired_request_ids_are_purged),
         SUITE_TEST(index_has_no_orphans),
+        SUITE_TEST(ids_that_want_the_same_row_both_have_one),
+        SUITE_TEST(rows_that_were_numbered_otherwise_are_found),
         SUITE_TEST(full_store_refuses_keeps_and_recovers),
         SUITE_TEST(one_that_does_not_fit_leaves_its_neighbours_alone),
         SUITE_TEST(full_line_is_overload),
