@@ -127,6 +127,17 @@ static bool refused_us(const struct error *err)
     return false;
 }
 
+/* A message between us and the service was larger than it may be, which is not what 429 says. The C
+ * core knows no other way to tell than its words. */
+static bool is_too_large(const struct rpc_result *result, const struct error *err)
+{
+    static const char words[] = "message larger than max";
+    return result->code == CODE_RESOURCE_EXHAUSTED &&
+           (strcmp(err->reason, REASON_MESSAGE_TOO_LARGE) == 0 ||
+            (!result->details.len &&
+             memmem(result->message.ptr, result->message.len, words, sizeof words - 1)));
+}
+
 /* The service has no room left: nothing that this caller did too often (429), nor can mend. */
 static bool is_full(const struct error *err)
 {
@@ -139,8 +150,12 @@ struct failure status_upstream(const struct rpc_result *result, bool if_match, s
 {
     error_clear(err);
     rpc_result_error(result, err);
-    enum code code = refused_us(err) ? CODE_INTERNAL : result->code;
+    bool too_large = is_too_large(result, err);
+    enum code code = refused_us(err) || too_large ? CODE_INTERNAL : result->code;
     struct words words = instead(code, result->details.len > 0);
+    if (too_large)
+        words = (struct words){"A message to or from the service is larger than it may be.",
+                               REASON_MESSAGE_TOO_LARGE};
     struct failure failure = {.http_status = status_of_code(code),
                               .code = code,
                               .message = result->message,

@@ -5,6 +5,7 @@
  */
 #include "rpc/callstream.h"
 #include "rpc/callstream_core.h"
+#include "rpc/reasons.h"
 #include "rpc/server_answer.h"
 #include "rpc/status_details.h"
 
@@ -47,9 +48,10 @@ static void add_answer(struct call_stream *stream, struct element *element, cons
         answer.payload.len + answer.message.len + answer.details.len + ANSWER_OVERHEAD_BYTES;
     for (size_t i = 0; i < call->trailer_count; i++)
         size += trailers[i].key.len + trailers[i].value.len + ANSWER_OVERHEAD_BYTES;
-    if (size > stream->answer_bytes_max) {
+    bool refused = strcmp(err->reason, REASON_MESSAGE_TOO_LARGE) == 0; /* goes out at any size */
+    if (size > stream->answer_bytes_max && !refused) {
         struct error large;
-        error_set(&large, CODE_RESOURCE_EXHAUSTED, NULL,
+        error_set(&large, CODE_RESOURCE_EXHAUSTED, REASON_MESSAGE_TOO_LARGE,
                   "the answer of %zu bytes is larger than the caller takes", size);
         call->trailer_count = 0;
         add_answer(stream, element, &large, NULL);

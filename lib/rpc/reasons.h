@@ -29,5 +29,8 @@
 /* PERMISSION_DENIED: the method is for services only. */
 #define REASON_METHOD_INTERNAL "METHOD_INTERNAL"
 
+/* RESOURCE_EXHAUSTED: the answer is larger than the caller takes. */
+#define REASON_MESSAGE_TOO_LARGE "MESSAGE_TOO_LARGE"
+
 /* PERMISSION_DENIED: nothing grants the method to this peer. */
 #define REASON_METHOD_NOT_GRANTED "METHOD_NOT_GRANTED"

@@ -227,6 +227,17 @@ def test_details_of_errors(library, http):
         {"@type": "type.googleapis.com/example.Other", "value": "AQ=="}]
 
 
+# Rules 16 and 18: nobody asked too often, and the caller need not know how much a message may hold.
+def test_an_answer_that_is_too_large(library, http):
+    library.answer["GetBook"] = {"title": "x" * 5_000_000}
+    answer = http.get(f"/v1/{BOOK}")
+    error = answer.json()["error"]
+    assert (answer.status_code, error["details"][0]["reason"]) == (500, "MESSAGE_TOO_LARGE")
+    assert "retry-after" not in answer.headers and "4194304" not in answer.text
+    library.answer["GetBook"] = {"title": "x" * 4_000_000}
+    assert len(http.get(f"/v1/{BOOK}").json()["title"]) == 4_000_000
+
+
 # Rule 19: the deadline of the request goes along.
 def test_the_deadline_arrives(library, http):
     http.get(f"/v1/{BOOK}")

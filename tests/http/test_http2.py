@@ -204,6 +204,19 @@ def test_more_streams_than_allowed_are_refused(client):
     assert all(s.status == 200 for s in client.finish(*ids))
 
 
+# Rules 2 and 18.
+def test_too_many_requests_at_once(start, wait_until):
+    server = start("http_peer", "--in-flight=2")
+    with Client(server.port) as client:
+        held = [client.start("/hold") for _ in range(2)]
+        refused = client.get("/hello")
+        assert (refused.status, refused.headers["retry-after"]) == (503, "1")
+        assert json.loads(refused.body)["code"] == 503
+        client.h2.reset_stream(held[0], CODES.CANCEL)
+        client.flush()
+        wait_until(lambda: client.get("/hello").status == 200)
+
+
 @pytest.mark.parametrize("path, size", [("/big?size=3000000", 3000000),
                                         ("/stream?n=300&size=2000", 600000)])
 def test_answers_larger_than_all_windows(port, path, size):

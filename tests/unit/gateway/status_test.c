@@ -141,6 +141,19 @@ static void knows_the_special_statuses(void **state)
         assert_int_equal(failure.retry_after_s, 1);
         assert_true(str_eq(failure.message, STR("x")));
     }
+    /* What is too large is not too often: by our own reason, and by the words of the C core. */
+    const struct rpc_result large[] = {{CODE_RESOURCE_EXHAUSTED, STR("the answer of 9 bytes …"),
+                                        details_with("MESSAGE_TOO_LARGE", &arena), STR("")},
+                                       {CODE_RESOURCE_EXHAUSTED,
+                                        STR("CLIENT: Received message larger than max (9 vs. 8)"),
+                                        STR(""), STR("")}};
+    for (size_t i = 0; i < 2; i++) {
+        struct failure failure = status_upstream(&large[i], false, &err);
+        assert_int_equal(failure.http_status, 500);
+        assert_int_equal(failure.retry_after_s, 0);
+        assert_string_equal(err.reason, "MESSAGE_TOO_LARGE");
+        assert_null(strchr(err.text, '9'));
+    }
     error_clear(&err);
     err.code = CODE_RESOURCE_EXHAUSTED;
     err.retry_after_ms = 1001;

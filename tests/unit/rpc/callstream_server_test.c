@@ -334,6 +334,11 @@ static void keeps_answers_to_what_the_client_takes(void **state)
         struct callstream_answer answer = next(raw);
         assert_int_equal(answer.status, answer.id == 1 ? CODE_OK : CODE_RESOURCE_EXHAUSTED);
     }
+    /* However little that is, an error is answered. */
+    callstream_add_limit(&raw->out, 1);
+    add(raw, 4, GET_USER, "size:1", ANY_TIME);
+    send(raw);
+    assert_int_equal(next(raw).status, CODE_RESOURCE_EXHAUSTED);
     callstream_add_limit(&raw->out, PAIR_MESSAGE_MAX);
     add(raw, 3, GET_USER, "size:4194000", ANY_TIME);
     send(raw);
