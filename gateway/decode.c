@@ -118,8 +118,8 @@ static struct str below_body(const struct schema_path *path, const struct schema
 }
 
 /* What identifies the resource, and the etag the change is based on, are no change themselves. */
-static void add_mask(const struct request *request, struct overlay *overlay,
-                     const struct json_value *body)
+static enum code add_mask(const struct request *request, struct overlay *overlay,
+                          const struct json_value *body, struct error *err)
 {
     const struct endpoint *endpoint = endpoint_of(request);
     const struct route *route = request->match.route;
@@ -127,16 +127,21 @@ static void add_mask(const struct request *request, struct overlay *overlay,
     size_t count = 0;
     struct buf mask;
     const struct schema_field *field = route->body_field; /* NULL: all of the body is the request */
-    if (!endpoint->mask.count || !body || !field || !field->message || field->repeated ||
+    bool has_fields =
+        field && field->message && !field->repeated && field->message->well_known == SCHEMA_PLAIN;
+    if (!endpoint->mask.count || !body || !has_fields ||
         !str_eq(request->http->method, STR("PATCH")) ||
         overlay_has(overlay, endpoint->mask.fields[0]))
-        return;
+        return CODE_OK;
     for (size_t i = 0; i < route->variable_count; i++)
         skip[count++] = below_body(&route->variables[i].path, field, request->arena);
     skip[count++] = below_body(&endpoint->if_match, field, request->arena);
     buf_init_arena(&mask, request->arena, 64 << 10);
-    transcode_mask_of(field->message, body, skip, count, &mask);
+    if (!transcode_mask_of(field->message, body, skip, count, &mask))
+        return error_field(err, arena_cstr(request->arena, endpoint->mask.fields[0]->json_name),
+                           "must be given: that of this body would be too long");
     overlay_set_message(overlay, endpoint->mask.fields[0], buf_str(&mask));
+    return CODE_OK;
 }
 
 static enum code read_body(const struct request *request, const struct json_value **json,
@@ -185,10 +190,10 @@ enum stage_result stage_decode(struct request *request)
         code = add_if_match(request, overlay, &err);
     if (code == CODE_OK)
         code = read_body(request, &json, &err);
-    if (code == CODE_OK) {
-        add_mask(request, overlay, json);
+    if (code == CODE_OK)
+        code = add_mask(request, overlay, json, &err);
+    if (code == CODE_OK)
         code = write_message(request, overlay, json, &err);
-    }
     if (code == CODE_OK)
         return STAGE_GO;
     bool unconditional = str_eq(str_of(err.reason), STR("IF_MATCH_REQUIRED"));

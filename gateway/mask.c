@@ -8,6 +8,7 @@ struct mask {
     const struct str *skip;
     size_t skip_count;
     struct buf *out;
+    bool too_long; /* a path */
 };
 
 static bool skipped(const struct mask *mask, struct str path)
@@ -25,13 +26,17 @@ static bool enters(const struct schema_field *field, const struct json_value *va
            value->kind == JSON_OBJECT && value->count;
 }
 
-static void add_leaves(const struct mask *mask, const struct schema_message *message,
+static void add_leaves(struct mask *mask, const struct schema_message *message,
                        const struct json_value *json, char *path, size_t length)
 {
     for (const struct json_value *m = json->first; m; m = m->next) {
         const struct schema_field *field = schema_field_named(message, m->key);
-        if (!field || length + 1 + field->name.len > PATH_BYTES_MAX)
+        if (!field)
             continue; /* reading the body says what is wrong with it */
+        if (length + 1 + field->name.len > PATH_BYTES_MAX) {
+            mask->too_long = true;
+            return;
+        }
         size_t end = length;
         if (end)
             path[end++] = '.';
@@ -44,11 +49,12 @@ static void add_leaves(const struct mask *mask, const struct schema_message *mes
     }
 }
 
-void transcode_mask_of(const struct schema_message *message, const struct json_value *json,
+bool transcode_mask_of(const struct schema_message *message, const struct json_value *json,
                        const struct str *skip, size_t skip_count, struct buf *out)
 {
     char path[PATH_BYTES_MAX];
-    struct mask mask = {skip, skip_count, out};
+    struct mask mask = {skip, skip_count, out, false};
     if (json->kind == JSON_OBJECT)
         add_leaves(&mask, message, json, path, 0);
+    return !mask.too_long && !out->overflow;
 }

@@ -77,9 +77,10 @@ enum code transcode_field_in(struct transcode_in *in, const struct schema_messag
 /*
  * The field mask of a PATCH that sent none: appends an encoded google.protobuf.FieldMask of the
  * proto paths of the leaves that are present in the body, `null` included, but for those in `skip`
- * (dotted proto paths). Maps, lists and well-known types are leaves.
+ * (dotted proto paths). Maps, lists and well-known types are leaves. False when a path or all of it
+ * is too long: a mask without them would leave out what was sent.
  */
-void transcode_mask_of(const struct schema_message *message, const struct json_value *json,
+bool transcode_mask_of(const struct schema_message *message, const struct json_value *json,
                        const struct str *skip, size_t skip_count, struct buf *out);
 
 /* --- wire to JSON --- */

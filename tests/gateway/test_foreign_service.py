@@ -125,6 +125,17 @@ REQUESTS = [
      {"name": BOOK, "to": "x", "updateMask": "to"}),
     # A list is replaced as a whole, so it has no mask of its own.
     ("PATCH", f"/v1/{BOOK}/keywords", ["a", "b"], "TagBook", {"name": BOOK, "keywords": ["a", "b"]}),
+    # Nor have a map and what JSON says in its own way.
+    ("PATCH", f"/v1/{BOOK}/labels", {"key": "k", "value": "v"}, "SetPart",
+     {"name": BOOK, "labels": {"key": "k", "value": "v"}}),
+    ("PATCH", f"/v1/{BOOK}/notes", {"fields": {"a": None}}, "SetPart",
+     {"name": BOOK, "notes": {"fields": {"a": None}}}),
+    ("PATCH", f"/v1/{BOOK}/notes?updateMask=notes&genre=2", {}, "SetPart",
+     {"name": BOOK, "notes": {}, "updateMask": "notes", "genre": "POEMS"}),
+    ("PUT", f"/v1/{BOOK}/cover", "AQI", "SetPart", {"name": BOOK, "cover": "AQI="}),
+    ("PUT", f"/v1/{BOOK}/published", "2000-01-01T00:00:00Z", "SetPart",
+     {"name": BOOK, "published": "2000-01-01T00:00:00Z"}),
+    ("PUT", f"/v1/{BOOK}/genre", "POEMS", "SetPart", {"name": BOOK, "genre": "POEMS"}),
     ("GET", "/files/a/b%2Fc/d%20e", None, "ReadFile", {"path": "a/b%2Fc/d e"}),
     ("GET", "/files", None, "ReadFile", {}),
     ("GET", "/genres/POEMS/at/2000-01-01T00:00:00Z", None, "ReadFile",
@@ -163,6 +174,10 @@ REFUSED = [
     ("POST", f"/v1/{BOOK}:move?=x", {}, 400, None),
     ("PATCH", f"/v1/{BOOK}/keywords", ["a", None], 400, "keywords[1]"),
     ("PATCH", f"/v1/{BOOK}/keywords", {"a": 1}, 400, "keywords"),
+    ("PATCH", f"/v1/{BOOK}/labels", {"a": 1}, 400, "labels.a"),
+    ("PUT", f"/v1/{BOOK}/cover", "*", 400, "cover"),
+    ("PUT", f"/v1/{BOOK}/published", "now", 400, "published"),
+    ("PUT", f"/v1/{BOOK}/genre?cover=AQ", "HORROR", 400, "genre"),
     ("PUT", "/files/x", None, 405, None),
     ("GET", "/v1/shelves/9", None, 404, None),
     ("POST", f"/{SERVICE}/Unmapped", {}, 404, None),
@@ -179,6 +194,20 @@ def test_refusals(library, http, method, target, body, status, field):
     named = [v["field"] for d in error["details"] for v in d.get("fieldViolations", [])]
     assert named == ([field] if field else []), error
     assert library.calls == []
+
+
+# Rule 9: a mask that does not fit is not cut, but asked for.
+def test_masks_that_are_too_long(library, http):
+    def nested(depth):
+        return {"theFollowingChapter": nested(depth - 1)} if depth else {"title": "t"}
+
+    assert http.patch("/v1/chapters/a", json=nested(40)).status_code == 200
+    mask = library.calls[-1][1]["updateMask"]
+    assert mask == "theFollowingChapter." * 40 + "title"
+    answer = http.patch("/v1/chapters/a", json=nested(60))
+    named = answer.json()["error"]["details"][1]["fieldViolations"]
+    assert (answer.status_code, named[0]["field"]) == (400, "updateMask")
+    assert http.patch("/v1/chapters/a?updateMask=*", json=nested(60)).status_code == 200
 
 
 # Rule 6: response_body, of any kind of field, also where it is not set.

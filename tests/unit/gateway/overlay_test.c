@@ -195,13 +195,42 @@ static void computes_masks(void **state)
         buf_init_arena(&shown, &arena, 1000);
         assert_int_equal(json_read(&arena, str_of(cases[i][1]), json_limits_default(), &json, &err),
                          CODE_OK);
-        transcode_mask_of(nasty_type(*state, cases[i][0]), json, skip, 2, &wire);
+        assert_true(transcode_mask_of(nasty_type(*state, cases[i][0]), json, skip, 2, &wire));
         struct transcode_out to = {*state, &shown, &arena, false};
         assert_int_equal(transcode_message_out(
                              &to, schema_find_message(*state, STR("google.protobuf.FieldMask")),
                              buf_str(&wire), &err),
                          CODE_OK);
         assert_string_equal(buf_cstr(&shown), cases[i][2]);
+        arena_clear(&arena);
+    }
+}
+
+/* Rule 9: nothing that was sent is left out without a word. */
+static void masks_are_whole_or_refused(void **state)
+{
+    static const struct {
+        int depth;
+        size_t room;
+        bool whole;
+    } cases[] = {{3, 1000, true}, {3, 10, false}, {200, 10000, true}, {300, 10000, false}};
+    const struct schema_message *tree = nasty_type(*state, "Tree");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct arena arena = {0};
+        struct error err = {0};
+        struct buf text, mask;
+        const struct json_value *json;
+        buf_init_arena(&text, &arena, 10000);
+        buf_init_arena(&mask, &arena, cases[i].room);
+        for (int k = 0; k < cases[i].depth; k++)
+            buf_add_cstr(&text, "{\"left\":");
+        buf_add_cstr(&text, "null");
+        for (int k = 0; k < cases[i].depth; k++)
+            buf_add_char(&text, '}');
+        assert_int_equal(
+            json_read(&arena, buf_str(&text), (struct json_limits){10000, 1000}, &json, &err),
+            CODE_OK);
+        assert_int_equal(transcode_mask_of(tree, json, NULL, 0, &mask), cases[i].whole);
         arena_clear(&arena);
     }
 }
@@ -226,6 +255,7 @@ int main(void)
         cmocka_unit_test(keeps_body_and_path_apart),
         cmocka_unit_test(puts_the_body_into_its_field),
         cmocka_unit_test(computes_masks),
+        cmocka_unit_test(masks_are_whole_or_refused),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
