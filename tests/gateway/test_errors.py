@@ -127,7 +127,7 @@ def test_wrong_queries_are_named(http, upstream, query, field):
     assert [v["field"] for v in error["details"][1]["fieldViolations"]] == [field]
 
 
-# Rules 6 and 8.
+# Rules 6, 8 and 21.
 def test_more_wrong_requests(http, upstream):
     assert_shape(http.get("/v1/users?%ff=1"), 400, reason="INVALID_QUERY")
     error = assert_shape(http.get("/v1/users/%ff"), 400, reason="INVALID_FIELD")
@@ -137,6 +137,10 @@ def test_more_wrong_requests(http, upstream):
     assert_shape(http.request("GET", "/v1/users/x", content=b"{}"), 400, reason="BODY_NOT_ALLOWED")
     answer = http.post("/v1/users?requestId=a", json={}, headers={"Idempotency-Key": "b"})
     assert_shape(answer, 400, reason="INVALID_FIELD")
+    for keys in ([""], ['""'], ["a", "a"]):
+        answer = http.post("/v1/users", json={}, headers=[("Idempotency-Key", key) for key in keys])
+        error = assert_shape(answer, 400, reason="INVALID_FIELD")
+        assert error["details"][1]["fieldViolations"][0]["field"] == "Idempotency-Key"
     assert not upstream.calls
 
 
