@@ -1,13 +1,16 @@
 """A gRPC server that is not ours, in Python, put behind the gateway by its descriptor set alone."""
 import subprocess
 from concurrent import futures
+from urllib.parse import quote, urlencode
 
 import grpc
 import httpx
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, json_format, message_factory
 from google.rpc import error_details_pb2
+from hypothesis import HealthCheck, given, settings, strategies as st
 from support.programs import ROOT
+from support.raw_client import Raw
 from upstream import fail
 
 SERVICE = "example.library.v1.Library"
@@ -152,6 +155,43 @@ def test_requests(library, http, method, target, body, call, request_):
     answer = http.request(method, target, **({} if body is None else {"json": body}))
     assert answer.status_code == 200, answer.text
     assert library.calls == [(call, request_)]
+
+
+TEXT = st.text(min_size=1, max_size=8)
+
+
+def ask(raw, target):
+    answer = raw.get(target).response()
+    assert answer.status == 200, (target, answer.body)
+
+
+# Rules 7 and 8: any text arrives, by path and by query.
+def test_any_text_arrives(library, http):
+    with Raw(http.base_url.port) as raw:
+        @settings(max_examples=150, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+        @given(TEXT, st.lists(TEXT, min_size=1, max_size=4), st.dictionaries(
+            st.sampled_from(["filter.author.name", "filter.author.born", "pageSize"]),
+            st.integers(-2**31, 2**31 - 1) | TEXT, max_size=3))
+        def check(name, parts, fields):
+            query = {key: value if (key == "filter.author.name") == isinstance(value, str) else
+                     "x" if key == "filter.author.name" else 7 for key, value in fields.items()}
+            library.calls.clear()
+            ask(raw, f"/v1/books/{quote(name, safe='')}")
+            ask(raw, "/files/" + "/".join(quote(part, safe="") for part in parts))
+            ask(raw, f"/v1/shelves/1/books?{urlencode(query)}")
+            assert library.calls[0] == ("GetBook", {"name": name})
+            assert library.calls[1] == ("ReadFile", {"path": "/".join(
+                part.replace("/", "%2F") for part in parts)})
+            wanted = {"parent": "shelves/1"}
+            for key, value in query.items():
+                if key == "pageSize":
+                    wanted |= {"pageSize": value} if value else {}
+                else:
+                    author = wanted.setdefault("filter", {}).setdefault("author", {})
+                    author |= {key.rpartition(".")[2]: value} if value else {}
+            assert library.calls[2] == ("ListBooks", wanted)
+
+        check()
 
 
 REFUSED = [

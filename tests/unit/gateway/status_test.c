@@ -154,11 +154,41 @@ static void knows_the_special_statuses(void **state)
         assert_string_equal(err.reason, "MESSAGE_TOO_LARGE");
         assert_null(strchr(err.text, '9'));
     }
+    result = (struct rpc_result){CODE_RESOURCE_EXHAUSTED, STR("a message larger than max"),
+                                 details_with("OTHER", &arena), STR("")};
+    assert_int_equal(status_upstream(&result, false, &err).http_status, 429);
     error_clear(&err);
     err.code = CODE_RESOURCE_EXHAUSTED;
     err.retry_after_ms = 1001;
     assert_int_equal(status_own(0, &err).retry_after_s, 2);
     arena_clear(&arena);
+}
+
+/* Rule 18: who is refused as a gateway has not been refused as a client. */
+static void what_is_between_us_and_the_service_stays_there(void **state)
+{
+    static const struct {
+        enum code code;
+        const char *reason;
+        int status;
+    } cases[] = {
+        {CODE_UNAUTHENTICATED, "PEER_TOKEN_WRONG", 500},
+        {CODE_PERMISSION_DENIED, "METHOD_NOT_GRANTED", 500},
+        {CODE_UNAUTHENTICATED, "SIGN_IN_REQUIRED", 401},
+        {CODE_PERMISSION_DENIED, "SCOPE_REQUIRED", 403},
+        {CODE_NOT_FOUND, "PEER_UNKNOWN", 404},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct arena arena = {0};
+        struct error err = {0};
+        const struct rpc_result result = {cases[i].code, STR("words"),
+                                          details_with(cases[i].reason, &arena), STR("")};
+        const struct failure failure = status_upstream(&result, false, &err);
+        assert_int_equal(failure.http_status, cases[i].status);
+        assert_int_equal(str_eq(failure.message, STR("words")), cases[i].status != 500);
+        arena_clear(&arena);
+    }
 }
 
 int main(void)
@@ -168,6 +198,7 @@ int main(void)
         cmocka_unit_test(writes_shapes),
         cmocka_unit_test(keeps_details_and_hides_the_inside),
         cmocka_unit_test(knows_the_special_statuses),
+        cmocka_unit_test(what_is_between_us_and_the_service_stays_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
