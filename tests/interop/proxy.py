@@ -68,6 +68,7 @@ class Proxy:
         self._expired = set()
         self.transactions = {}  # ClientRequestToken -> the body that was carried out
         self.hang_until = threading.Event()
+        self.hanging = 0  # requests that wait for an answer in vain
         self.turns = {name: threading.Lock() for name in upstreams}
         proxy = self
 
@@ -123,12 +124,15 @@ class Proxy:
             self._faults.clear()
             self._log.clear()
         self.skew_s = 0
-        self.end_silence()
-
-    def end_silence(self):
-        """Who hangs is cut off."""
-        self.hang_until.set()
+        self.hang_until.set()  # who hangs is cut off
         self.hang_until = threading.Event()
+
+    def hang(self):
+        with self._lock:
+            self.hanging += 1
+        self.hang_until.wait(30)
+        with self._lock:
+            self.hanging -= 1
 
     def expire_tokens(self):
         with self._lock:
@@ -269,7 +273,7 @@ class Handler(BaseHTTPRequestHandler):
             self.refuse(service, status, name, "a fault of the test")
         elif fault == "hang":
             self.owner.note(service, operation, 0, fault)
-            self.owner.hang_until.wait(30)
+            self.owner.hang()
             self.close_connection = True
         else:
             self.carry_out(service, operation, fault, body)

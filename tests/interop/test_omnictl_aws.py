@@ -120,10 +120,15 @@ def test_dead_letters_are_shown_and_sent_back(dlq, name, sqs, new_stack, proxy):
     made = stack.http.post("/v1/users", json={"email": "a@example.org", "displayName": "A"})
     url = sqs.call("GetQueueUrl", QueueName=name)["QueueUrl"]
     dead = sqs.call("GetQueueUrl", QueueName=f"{name}-dead")["QueueUrl"]
-    wait_until(lambda: sqs.counts(url)[0] > 0, 30, "a batch waits")
+    wait_until(lambda: sqs.counts(url)[0] > 0, 60, "a batch waits")
     stack.user.stop()  # nothing comes after it
-    while sqs.counts(url)[0]:  # somebody receives it in vain, again and again
+
+    def dies():
+        """Somebody receives it in vain, again and again."""
         sqs.call("ReceiveMessage", QueueUrl=url, VisibilityTimeout=0, MaxNumberOfMessages=10)
+        return sqs.counts(url) == (0, 0)
+
+    wait_until(dies, 60, "it is a dead letter")
     count = sqs.counts(dead)[0]
     assert count > 0
     listed = dlq("list")

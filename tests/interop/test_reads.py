@@ -1,8 +1,6 @@
 """Events of reads go straight to SQS: whatever happens to them, no reply waits, and the books agree.
 
 What is emitted is archived, or told as lost in the quarantine; what is shed is counted as dropped."""
-import re
-
 import pytest
 
 from support.pipeline import archived_rows, assert_each_once, reconcile
@@ -13,9 +11,8 @@ WORDS = "a search of so many words that its events soon fill what may wait " * 3
 
 
 @pytest.fixture(params=["sqlite", "dynamodb"])
-def on_sqs(request, new_stack, proxy, run, tmp_path):
+def on_sqs(request, new_stack, proxy, run, name):
     """Started; users in either store."""
-    name = re.sub("[^a-z0-9]+", "-", tmp_path.name.lower())[:40].strip("-")
     events = f"sqs://{name}?endpoint={proxy.url}"
     made = {"events": events}
     if request.param == "dynamodb":
@@ -62,7 +59,7 @@ def settled(stack, searches):
 
 def test_reads_are_archived_and_nothing_is_lost(on_sqs):
     search(on_sqs, 50)
-    wait_until(lambda: emitted(on_sqs)[:2] == (50, 0), 30, "all reads are sent")
+    wait_until(lambda: emitted(on_sqs)[:2] == (50, 0), 60, "all reads are sent")
     assert settled(on_sqs, 50) == (50, 0)
 
 
@@ -97,7 +94,7 @@ def test_sigterm_sends_what_is_in_the_ring(on_sqs):
     search(on_sqs, 40)
     on_sqs.user.stop()
     on_sqs.start_user()
-    wait_until(lambda: on_sqs.http.get("/v1/users").status_code == 200, 30, "users answer")
+    wait_until(lambda: on_sqs.http.get("/v1/users").status_code == 200, 60, "users answer")
     assert settled(on_sqs, 40) == (40, 0)
 
 
@@ -106,11 +103,11 @@ def test_what_a_kill_takes_is_told(on_sqs, proxy):
     """Counted, not sent, and gone: the next process says so, and the books agree."""
     proxy.inject("503", service="sqs", operation=SEND, count=100_000)
     search(on_sqs, 25)
-    wait_until(lambda: emitted(on_sqs)[:2] == (25, 25), 30, "all reads are counted")
+    wait_until(lambda: emitted(on_sqs)[:2] == (25, 25), 60, "all reads are counted")
     on_sqs.user.kill9()
     proxy.clear()
     on_sqs.start_user()
-    wait_until(lambda: on_sqs.http.get("/v1/users").status_code == 200, 30, "users answer")
+    wait_until(lambda: on_sqs.http.get("/v1/users").status_code == 200, 60, "users answer")
     assert settled(on_sqs, 25) == (0, 25)
 
 
@@ -120,13 +117,13 @@ def test_a_kill_after_a_lost_answer_counts_once(on_sqs, proxy):
     proxy.inject("lose_reply", service="sqs", operation=SEND, count=100_000)
     on_sqs.analytics.stop()
     search(on_sqs, 25)
-    wait_until(lambda: emitted(on_sqs)[:2] == (25, 25), 30, "all reads are counted")
-    wait_until(lambda: len(proxy.seen("sqs", SEND)) > 1, 30, "they are sent")
+    wait_until(lambda: emitted(on_sqs)[:2] == (25, 25), 60, "all reads are counted")
+    wait_until(lambda: len(proxy.seen("sqs", SEND)) > 1, 60, "they are sent")
     on_sqs.user.kill9()
     proxy.clear()
     on_sqs.start_user()
     on_sqs.start_analytics()
-    wait_until(lambda: on_sqs.http.get("/v1/users").status_code == 200, 30, "users answer")
+    wait_until(lambda: on_sqs.http.get("/v1/users").status_code == 200, 60, "users answer")
     wait_until(lambda: emitted(on_sqs)[1] == 0, 120, "the word is sent")
     archived, lost = settled(on_sqs, 25)
     assert archived + lost == 25

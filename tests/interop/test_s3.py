@@ -45,7 +45,7 @@ def test_everything_behind_the_users_on_aws(on_aws, bucket):
     assert_all_archived_once(stack, bucket, ids)
     wait_until(lambda: stack.http.get("/v1/analytics/searches:top").json().get("searches"), 60,
                "the search is counted")
-    assert any("searches/v1/dt=" in key for key in bucket.keys())
+    wait_until(lambda: bucket.rows(stack, "searches"), 60, "the search is archived", every_s=0.5)
     summary = stack.http.get("/v1/analytics/summary").json()
     assert int(summary["events"]) >= 11, summary
 

@@ -90,7 +90,7 @@ def test_bad_days(on_sqs, sqs, queue_url, proxy, operation, faults):
     ids = []
     for part in range(4):
         ids += create_users(stack, 6, f"p{part}-")
-        time.sleep(0.6)  # a batch of its own
+        wait_until(lambda: len(proxy.seen("sqs", "SendMessageBatch")) > part, 60, "they are sent")
     assert_all_archived_once(stack, ids)
     wait_empty(sqs, queue_url)
     met = [entry for entry in proxy.seen("sqs", operation) if entry[3] in faults]
