@@ -115,7 +115,8 @@ static enum code make_context(struct tls *tls, SSL_CTX **made, struct error *err
     return CODE_OK;
 }
 
-/* Tickets that were given out under the old certificates are taken under the new ones. */
+/* Tickets that were given out under the old certificates are taken under the new ones. Not where
+ * clients show certificates: who resumes shows none, and his authority may be trusted no more. */
 static void keep_ticket_keys(SSL_CTX *from, SSL_CTX *to)
 {
     unsigned char keys[TICKET_KEY_BYTES_MAX];
@@ -133,7 +134,7 @@ enum code tls_reload(struct tls *tls, struct error *err)
         return err->code;
     pthread_mutex_lock(&tls->lock);
     SSL_CTX *before = tls->context;
-    if (before)
+    if (before && !tls->files[2])
         keep_ticket_keys(before, context);
     tls->context = context;
     pthread_mutex_unlock(&tls->lock);

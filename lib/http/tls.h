@@ -1,7 +1,7 @@
 /*
  * TLS 1.2 and 1.3 by OpenSSL, for servers. Certificates come from files and are read again when the
  * files change, without a restart: connections that are open keep what they began with, and session
- * tickets stay good.
+ * tickets stay good, unless clients are asked for certificates.
  *
  * A session reads from its socket and writes to memory: what OpenSSL has made of our bytes is sent
  * by tls_flush, so that a full socket never leaves a half-written record inside OpenSSL.

@@ -197,6 +197,39 @@ def test_client_certificates(start, tmp_path, required):
             assert '"client":""' in raw.response().body.decode()
 
 
+# Rule 5.
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_tickets_do_not_outlive_an_authority(start, wait_until, tmp_path, version):
+    """Who resumes shows no certificate again: what was trusted once must not be trusted for ever."""
+    authority = Authority(tmp_path)
+    certificate, key = authority.issue("localhost")
+    (tmp_path / "other").mkdir()
+    other = Authority(tmp_path / "other", "the next authority")
+    clients = tmp_path / "clients.pem"
+    clients.write_bytes(authority.ca.read_bytes())
+    server = start("http_peer", f"--tls-cert={certificate}", f"--tls-key={key}",
+                   f"--tls-client-ca={clients}", "--tls-client-required=true")
+    context = context_of(authority, version=version)
+    context.load_cert_chain(*authority.issue("alice"))
+    with Raw(server.port, tls=context) as raw:
+        raw.expect_open()
+        session = raw.socket.session
+
+    def comes_in():
+        try:
+            with context.wrap_socket(socket.create_connection(("127.0.0.1", server.port)),
+                                     server_hostname="localhost", session=session) as again:
+                again.sendall(b"GET /hello HTTP/1.1\r\nHost: a\r\n\r\n")
+                return again.recv(100) != b""
+        except (ssl.SSLError, ConnectionResetError, BrokenPipeError):
+            return False
+
+    assert comes_in()
+    clients.write_bytes(other.ca.read_bytes())
+    wait_until(lambda: "tls.reloaded" in server.stderr)
+    assert not comes_in()
+
+
 @pytest.mark.parametrize("cert, key, text", [
     ("missing.pem", "localhost.key", "missing.pem: no certificate could be read"),
     ("localhost.pem", "missing.key", "missing.key: no key could be read"),
