@@ -1,4 +1,5 @@
 """HTTP/2, seen by an independent implementation and by the usual clients."""
+import contextlib
 import json
 import signal
 import socket
@@ -375,6 +376,20 @@ def test_floods_are_ended_and_counted(start, wait_until, name):
     assert seen["floods"] == 1
     with Client(server.port) as client:
         assert client.get("/hello").status == 200
+
+
+# Rule 2: streams that the server has to reset itself, when it has begun the work, are a flood too.
+def test_making_the_server_reset_is_a_flood(start, wait_until):
+    server = start("http_peer")
+    with Client(server.port) as client:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            for i in range(5000):
+                client.raw(HEADERS, 0x5, 2 * i + 1, block(client))
+                client.raw(8, 0, 2 * i + 1, b"\x7f\xff\xff\xff")  # its window overflows
+            while client.socket.recv(65536):
+                pass
+    seen = wait_until(lambda: (s := stats(server.port))["in_flight"] == 1 and s)
+    assert seen["floods"] == 1 and seen["requests"] < 1000
 
 
 # Rule 2.
