@@ -142,6 +142,17 @@ def test_conditional_reads(http, upstream):
     assert answer.status_code == 200
 
 
+# Rule 20: what cannot stand between quotes is no tag.
+@pytest.mark.parametrize("etag, shown", [("!#~", '"!#~"'), ("", None), ("a b", None), ('a"b', None),
+                                         ("a\x7f", None), ("a\nb", None)])
+def test_an_etag_that_is_none(http, upstream, etag, shown):
+    upstream.on["GetUser"] = lambda request, context: user_pb2.User(id="x", etag=etag)
+    answer = http.get("/v1/users/x", headers={"If-None-Match": f'"{etag.strip()}"' if shown else "*"})
+    assert answer.status_code == (304 if shown else 200)
+    assert answer.headers.get("etag") == shown
+    assert answer.headers["cache-control"] == ("private, no-cache" if shown else "no-store")
+
+
 # Rule 20.
 def test_if_match(http, upstream):
     from upstream import error_info, fail
