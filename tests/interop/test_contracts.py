@@ -17,10 +17,16 @@ def test_the_contract_holds(run_suite, proxy, suite, backend):
 
 
 @SETS
-@pytest.mark.parametrize("suite", ["write", "read", "owner", "outbox", "search"])
-def test_the_user_store_holds_its_contract(run_suite, proxy, suite):
-    out = run_suite(f"tests/contract/user/store_{suite}_test")
+@pytest.mark.parametrize("suite", ["store_write", "store_read", "store_owner", "store_outbox",
+                                   "store_search", "store_direct", "access_store"])
+def test_the_stores_of_users_and_keys_hold_their_contract(run_suite, proxy, suite):
+    out = run_suite(f"tests/contract/user/{suite}_test")
     assert "# backend: dynamodb at AWS" in out, f"the suite did not run there:\n{out}"
+    assert proxy.seen("dynamodb", "TransactWriteItems"), "nothing was written"
+
+
+def test_sqlite_and_dynamodb_answer_alike(run_suite, proxy):
+    assert "ok 1" in run_suite("tests/contract/user/store_twin_test")
     assert proxy.seen("dynamodb", "TransactWriteItems"), "nothing was written"
 
 

@@ -330,7 +330,7 @@ int main(void)
         ACCESS_TEST(keys_are_listed_in_pages),
         ACCESS_TEST(change_is_conditional),
         ACCESS_TEST(change_replaces_what_may_change),
-        ACCESS_TEST(keys_that_are_not_disabled_are_bounded),
+        ACCESS_LARGE_TEST(keys_that_are_not_disabled_are_bounded),
         ACCESS_TEST(every_change_is_a_new_version),
         ACCESS_TEST(quota_is_replaced_under_a_condition),
         ACCESS_TEST(nothing_is_lost_when_many_replace_it),

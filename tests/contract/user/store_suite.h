@@ -5,9 +5,9 @@
 #pragma once
 #include "tests/support/unit.h"
 
-#include "aws/dynamodb_table.h"
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "tests/contract/user/far_table.h"
 #include "tests/support/dynamodb_fake.h"
 #include "user/event.h"
 #include "user/reasons.h"
@@ -36,8 +36,7 @@ struct suite {
     enum code (*open)(struct suite *suite);
     void (*close)(struct suite *suite); /* what the backend keeps beside the store */
     struct dynamodb_fake *fake;
-    struct aws *aws;
-    struct aws_client *client;
+    struct far_table far;
 };
 
 static inline int64_t suite_wall_us(const struct clock *clock)
@@ -85,30 +84,14 @@ static inline void suite_close_fake(struct suite *suite)
     dynamodb_fake_free(suite->fake);
 }
 
-/* --- an AWS that is really there: OMNI_TEST_AWS, the address (make interop) --- */
-
 /* A table of each test's own; opened anew it is the same one. */
 static inline enum code suite_open_aws(struct suite *suite)
 {
-    struct aws_location location;
-    struct str name = str_from(str_of(suite->directory), 5);
-    char text[256];
-    if (!suite->aws) {
-        snprintf(text, sizeof text, "dynamodb://%.*s?endpoint=%s", STR_ARG(name),
-                 getenv("OMNI_TEST_AWS"));
-        if (aws_open(&(struct aws_options){0}, &suite->aws, &suite->err) != CODE_OK ||
-            aws_location_read(str_of(text), "dynamodb", getenv, NULL, 0, &suite->arena, &location,
-                              &suite->err) != CODE_OK)
-            return suite->err.code;
-        suite->client = aws_client_new(&(struct aws_client_options){
-            .aws = suite->aws, .service = &DYNAMODB_SERVICE, .location = &location});
-        bool created;
-        if (dynamodb_table_create(suite->client, name, 60000, &created, &suite->err) != CODE_OK)
-            return suite->err.code;
-    }
+    if (far_table_open(&suite->far, suite->directory, &suite->err) != CODE_OK)
+        return suite->err.code;
     return store_dynamodb_open(
-        &(struct store_dynamodb_options){.port = dynamodb_port_of(suite->client),
-                                         .table = name,
+        &(struct store_dynamodb_options){.port = dynamodb_port_of(suite->far.client),
+                                         .table = str_of(suite->far.name),
                                          .clock = &suite->clock.base,
                                          .reads_at_once = 2},
         &suite->store, &suite->err);
@@ -116,15 +99,7 @@ static inline enum code suite_open_aws(struct suite *suite)
 
 static inline void suite_close_aws(struct suite *suite)
 {
-    struct str name = str_from(str_of(suite->directory), 5);
-    const struct json_value *answer;
-    char body[128];
-    snprintf(body, sizeof body, "{\"TableName\":\"%.*s\"}", STR_ARG(name));
-    assert_int_equal(dynamodb_call(suite->client, STR("DeleteTable"), str_of(body), 60000,
-                                   &suite->arena, &answer, NULL, &suite->err),
-                     CODE_OK);
-    aws_client_free(suite->client);
-    aws_free(suite->aws);
+    far_table_close(&suite->far);
 }
 
 struct suite_backend {
@@ -135,6 +110,7 @@ struct suite_backend {
     size_t search_users, small_page; /* what makes every way of a search taken, and no slower */
 };
 
+enum { SUITE_DYNAMODB = 1, SUITE_AWS = 3 }; /* places in the table */
 static const struct suite_backend SUITE_BACKENDS[] = {
     {"sqlite", suite_open_sqlite, NULL, false, 3000, 7},
     {"dynamodb", suite_open_fake, suite_close_fake, false, 700, 17},
@@ -211,7 +187,7 @@ static inline int suite_run_all(const struct CMUnitTest *tests, size_t count)
 {
     int failed = 0;
     for (size_t i = 0; i < sizeof SUITE_BACKENDS / sizeof *SUITE_BACKENDS; i++)
-        if (SUITE_BACKENDS[i].far == (getenv("OMNI_TEST_AWS") != NULL))
+        if (SUITE_BACKENDS[i].far == far_table_wanted())
             failed += suite_run_on(&SUITE_BACKENDS[i], tests, count);
     return failed;
 }
