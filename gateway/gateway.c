@@ -204,6 +204,7 @@ enum code gateway_start(const struct gateway_options *options, struct gateway **
     else if (options->access == GATEWAY_ACCESS_POLICY)
         log_warn("no_issuers", LOG_C("setting", "--issuers"),
                  LOG_C("meaning", "nobody can sign in: what needs a user is refused"));
+    upstreams_warn_unused(gateway->upstreams);
     upstreams_watch(gateway->upstreams, options->health_poll_ms);
     *started = gateway;
     return CODE_OK;

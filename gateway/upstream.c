@@ -2,6 +2,7 @@
 #include "gateway/upstream.h"
 
 #include "base/alloc.h"
+#include "base/log.h"
 #include "base/wait.h"
 
 #include <errno.h>
@@ -20,6 +21,7 @@ struct target {
 struct mapping {
     char *prefix;
     struct target *target;
+    bool used; /* a service has been found by it */
 };
 
 struct upstreams {
@@ -75,7 +77,7 @@ static enum code add_mapping(struct upstreams *upstreams, struct str piece, stru
                          STR_ARG(piece), UPSTREAMS_MAX);
     struct target *target = target_of(upstreams, str_from(piece, (size_t)equals + 1));
     upstreams->mappings[upstreams->mapping_count++] =
-        (struct mapping){copy((struct str){piece.ptr, (size_t)equals}), target};
+        (struct mapping){copy((struct str){piece.ptr, (size_t)equals}), target, false};
     if (!upstreams->identity)
         return CODE_OK;
     return rpc_identity_check_target(upstreams->identity, target->address, "--upstreams", err);
@@ -115,7 +117,18 @@ struct upstream *upstreams_find(struct upstreams *upstreams, struct str service)
             best_length = prefix.len;
         }
     }
-    return best ? &best->target->upstream : NULL;
+    if (!best)
+        return NULL;
+    best->used = true;
+    return &best->target->upstream;
+}
+
+void upstreams_warn_unused(const struct upstreams *upstreams)
+{
+    for (size_t i = 0; i < upstreams->mapping_count; i++)
+        if (!upstreams->mappings[i].used)
+            log_warn("upstream_unused", LOG_C("services", upstreams->mappings[i].prefix),
+                     LOG_C("meaning", "--upstreams: no service of the descriptors begins so"));
 }
 
 void upstreams_flush(struct upstreams *upstreams)

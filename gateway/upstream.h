@@ -33,8 +33,11 @@ void upstreams_flush(struct upstreams *upstreams);
 /* Starts asking for health every `poll_ms`. */
 void upstreams_watch(struct upstreams *upstreams, int64_t poll_ms);
 
-/* The one for a service, or NULL. */
+/* The one for a service, or NULL. At start only. */
 struct upstream *upstreams_find(struct upstreams *upstreams, struct str service);
+
+/* Logs the parts of the mapping by which nothing has been found: most likely they are misspelt. */
+void upstreams_warn_unused(const struct upstreams *upstreams);
 
 /* True when all answered SERVING at the last asking. Thread-safe. */
 bool upstreams_healthy(struct upstreams *upstreams);

@@ -286,9 +286,10 @@ bool rpc_client_healthy(struct rpc_client *client, const char *service, int64_t 
     enum code code = rpc_client_call_typed(client, &options, &request.base,
                                            &grpc__health__v1__health_check_response__descriptor,
                                            &arena, &response, &err);
-    bool healthy =
-        code == CODE_OK && ((Grpc__Health__V1__HealthCheckResponse *)response)->status ==
-                               GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
+    bool healthy = code == CODE_UNIMPLEMENTED; /* it answers, and that is all it says */
+    if (code == CODE_OK)
+        healthy = ((Grpc__Health__V1__HealthCheckResponse *)response)->status ==
+                  GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
     arena_clear(&arena);
     return healthy;
 }

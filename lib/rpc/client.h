@@ -143,5 +143,6 @@ enum code rpc_stream_finish(struct rpc_blocking_stream *stream, struct error *er
 
 /* --- health --- */
 
-/* Asks grpc.health.v1.Health/Check for `service` ("" for all of it): true only for SERVING. */
+/* Asks grpc.health.v1.Health/Check for `service` ("" for all of it): true only for SERVING, and for
+ * a server that has no such method, as gRPC's own clients do. */
 bool rpc_client_healthy(struct rpc_client *client, const char *service, int64_t deadline_ms);

@@ -72,7 +72,7 @@ def running(module_start, tmp_path_factory):
         "omni-gateway", "--listen=127.0.0.1:0", "--access=open", "--deadline=7s",
         f"--descriptor-set={made}", f"--upstreams={SERVICE}=127.0.0.1:{library.port}")
     with httpx.Client(base_url=f"http://{gateway.address}", timeout=60) as http:
-        yield library, http
+        yield library, http, made
     library.stop()
 
 
@@ -311,6 +311,20 @@ def test_an_answer_that_is_too_large(library, http):
 def test_the_deadline_arrives(library, http):
     http.get(f"/v1/{BOOK}")
     assert 0 < library.times[0] < 8  # gRPC rounds up
+
+
+# Rule 5: who answers, and knows nothing of health checks, is well.
+def test_it_is_ready(http, wait_until):
+    wait_until(lambda: http.get("/readyz").status_code == 200)
+    assert http.get("/readyz").json()["upstreams"] == [{"services": SERVICE, "healthy": True}]
+
+
+def test_upstreams_of_nobody_are_told(start, running, tmp_path):
+    descriptors, port = running[2], running[0].port
+    gateway = start("omni-gateway", "--listen=127.0.0.1:0", "--access=open",
+                    f"--descriptor-set={descriptors}",
+                    f"--upstreams=example.library=127.0.0.1:{port},example.libary.v1=127.0.0.1:{port}")
+    assert [line["services"] for line in gateway.events("upstream_unused")] == ["example.libary.v1"]
 
 
 def test_the_description_is_of_this_service(http):
