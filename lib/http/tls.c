@@ -2,6 +2,7 @@
 #include "http/tls_context.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -10,7 +11,12 @@
 #include <sys/stat.h>
 #include <time.h>
 
-enum { WATCH_MS = 1000, TICKET_KEY_BYTES_MAX = 256 };
+enum {
+    WATCH_MS = 1000,
+    TICKET_KEY_BYTES_MAX = 256,
+    TICKET_MS = 12 * 3600 * 1000,
+    TICKET_RETRY_MS = 60 * 1000, /* after keys could not be renewed */
+};
 
 /* What tells one state of a file from another. */
 struct file_state {
@@ -24,9 +30,11 @@ enum { FILES = 3 };
 struct tls {
     char *files[FILES]; /* certificate, key, client CA; NULL: none */
     bool client_required, http2;
-    pthread_mutex_t lock; /* guards `context`, `stop` */
+    int64_t ticket_ms;
+    pthread_mutex_t lock; /* guards `context`, `keys_end_ms`, `stop` */
     pthread_cond_t wake;
     SSL_CTX *context;
+    int64_t keys_end_ms; /* monotonic: from then on tickets are given out under other keys */
     struct file_state seen[FILES]; /* the watcher's, after the start */
     pthread_t watcher;
     bool watching, stop;
@@ -134,8 +142,11 @@ enum code tls_reload(struct tls *tls, struct error *err)
         return err->code;
     pthread_mutex_lock(&tls->lock);
     SSL_CTX *before = tls->context;
-    if (before && !tls->files[2])
+    int64_t now_ms = clock_mono_ms(clock_real());
+    if (before && !tls->files[2] && now_ms < tls->keys_end_ms)
         keep_ticket_keys(before, context);
+    else
+        tls->keys_end_ms = now_ms + tls->ticket_ms;
     tls->context = context;
     pthread_mutex_unlock(&tls->lock);
     SSL_CTX_free(before); /* sessions keep theirs */
@@ -185,6 +196,23 @@ static void reload_changed(struct tls *tls)
         log_warn("tls.reload", LOG_ERR(&err));
 }
 
+/* A context's keys cannot be exchanged under those who use it: the files are read once more. Who
+ * knows a key can read what TLS 1.2 sent under its tickets, so none is used for long. */
+static void renew_keys(struct tls *tls)
+{
+    struct error err = {0};
+    int64_t now_ms = clock_mono_ms(clock_real());
+    pthread_mutex_lock(&tls->lock);
+    bool due = now_ms >= tls->keys_end_ms;
+    pthread_mutex_unlock(&tls->lock);
+    if (!due || tls_reload(tls, &err) == CODE_OK)
+        return;
+    log_warn("tls.tickets", LOG_ERR(&err));
+    pthread_mutex_lock(&tls->lock);
+    tls->keys_end_ms = now_ms + TICKET_RETRY_MS;
+    pthread_mutex_unlock(&tls->lock);
+}
+
 /* False when it is time to stop. */
 static bool pause_watch(struct tls *tls)
 {
@@ -205,6 +233,7 @@ static void *watch(void *argument)
     while (pause_watch(tls)) {
         if (look_again(tls))
             reload_changed(tls);
+        renew_keys(tls);
     }
     return NULL;
 }
@@ -225,6 +254,7 @@ enum code tls_new(const struct tls_options *options, struct tls **made, struct e
     tls->files[2] = copy(options->client_ca_file);
     tls->client_required = options->client_required;
     tls->http2 = options->http2;
+    tls->ticket_ms = options->ticket_ms ? options->ticket_ms : TICKET_MS;
     pthread_mutex_init(&tls->lock, NULL);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);

@@ -1,7 +1,7 @@
 /*
  * TLS 1.2 and 1.3 by OpenSSL, for servers. Certificates come from files and are read again when the
  * files change, without a restart: connections that are open keep what they began with, and session
- * tickets stay good, unless clients are asked for certificates.
+ * tickets stay good until their keys are renewed, unless clients are asked for certificates.
  *
  * A session reads from its socket and writes to memory: what OpenSSL has made of our bytes is sent
  * by tls_flush, so that a full socket never leaves a half-written record inside OpenSSL.
@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
@@ -24,6 +25,7 @@ struct tls_options {
     const char *client_ca_file; /* PEM: who signs client certificates; NULL or "": none is asked */
     bool client_required;       /* a client without a certificate is refused */
     bool http2;                 /* offer h2 by ALPN before http/1.1 */
+    int64_t ticket_ms;          /* for how long tickets are made with the same keys; 0: 12 hours */
 };
 
 /*

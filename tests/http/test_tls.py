@@ -147,6 +147,25 @@ def test_tickets_resume_sessions(server, authority, version):
 
 
 # Rule 5.
+def test_ticket_keys_are_renewed(start, authority, wait_until):
+    certificate, key = authority.issue("localhost")
+    server = start("http_peer", f"--tls-cert={certificate}", f"--tls-key={key}", "--tls-ticket-time=1s")
+    context = context_of(authority, version=ssl.TLSVersion.TLSv1_2)
+    with Raw(server.port, tls=context) as old:
+        old.expect_open()
+        session = old.socket.session
+
+        def resumes():
+            with context.wrap_socket(socket.create_connection(("127.0.0.1", server.port)),
+                                     server_hostname="localhost", session=session) as again:
+                return again.session_reused
+
+        wait_until(lambda: not resumes())
+        old.expect_open()
+    assert "tls.tickets" not in server.stderr and "tls.reloaded" not in server.stderr
+
+
+# Rule 5.
 def test_certificates_change_without_a_restart(start, wait_until, tmp_path):
     authority = Authority(tmp_path)
     certificate, key = authority.issue("first", stem="server")

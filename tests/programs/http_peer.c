@@ -36,6 +36,7 @@
 struct settings {
     const char *listen, *tls_cert, *tls_key, *tls_client_ca;
     bool http2, tls_client_required;
+    int64_t tls_ticket_time;
     int64_t threads, grace_ms;
     struct http_limits limits;
 };
@@ -59,6 +60,8 @@ static const struct config_item ITEMS[] = {
     {"tls-key", CONFIG_TEXT, offsetof(struct settings, tls_key), "", NULL, NULL, NULL, "its key"},
     {"tls-client-ca", CONFIG_TEXT, offsetof(struct settings, tls_client_ca), "", NULL, NULL, NULL,
      "who signs clients' certificates"},
+    {"tls-ticket-time", CONFIG_DURATION, offsetof(struct settings, tls_ticket_time), "0s", "0s",
+     "1d", NULL, "for how long tickets are made with the same keys"},
     {"tls-client-required", CONFIG_BOOL, offsetof(struct settings, tls_client_required), "false",
      NULL, NULL, NULL, "no client without"},
     LIMIT("header-bytes", CONFIG_SIZE, "32KiB", header_bytes),
@@ -407,8 +410,9 @@ int main(int argc, char **argv)
                     .error_headers = on_error_headers,
                     .finished = on_finished},
     };
-    const struct tls_options tls = {settings.tls_cert, settings.tls_key, settings.tls_client_ca,
-                                    settings.tls_client_required, settings.http2};
+    const struct tls_options tls = {settings.tls_cert,      settings.tls_key,
+                                    settings.tls_client_ca, settings.tls_client_required,
+                                    settings.http2,         settings.tls_ticket_time};
     struct error err = {0};
     bool clean = false;
     int exit_code = 2;
