@@ -6,6 +6,8 @@ down what was asked, and does on demand what real services do on bad days.
 The faults:
     500, 503        such an answer, nothing is carried out
     throttle        an answer that asks to go slower, as the service words it
+    conflict        a transaction is cancelled, since another one is at the same items
+    unprocessed     of a BatchGetItem, every key is left for another time
     lose_reply      carried out, but the connection is cut before the answer
     cut_upload      the connection is cut in the middle of the request's body, on both sides
     hang            no answer; the connection stays open for a while
@@ -271,6 +273,16 @@ class Handler(BaseHTTPRequestHandler):
                             "sqs": (400, "RequestThrottled")}.get(service, (400, "Throttling"))
             self.owner.note(service, operation, status, fault)
             self.refuse(service, status, name, "a fault of the test")
+        elif fault == "conflict":
+            self.owner.note(service, operation, 400, fault)
+            reasons = [{"Code": "TransactionConflict", "Message": "a fault of the test"}
+                       for _ in json.loads(body)["TransactItems"]]
+            self.refuse(service, 400, "TransactionCanceledException", "Transaction cancelled",
+                        CancellationReasons=reasons)
+        elif fault == "unprocessed":
+            self.owner.note(service, operation, 200, fault)
+            self.answer(200, json.dumps({"Responses": {}, "UnprocessedKeys":
+                                         json.loads(body)["RequestItems"]}).encode())
         elif fault == "hang":
             self.owner.note(service, operation, 0, fault)
             self.owner.hang()
@@ -426,9 +438,9 @@ class Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
-    def refuse(self, service, status, name, text):
+    def refuse(self, service, status, name, text, **more):
         if service in ("dynamodb", "sqs"):
-            body = json.dumps({"__type": f"com.amazonaws.{service}#{name}", "message": text})
+            body = json.dumps({"__type": f"com.amazonaws.{service}#{name}", "message": text, **more})
         elif service == "s3":
             body = f"<?xml version=\"1.0\"?><Error><Code>{name}</Code><Message>test</Message></Error>"
         else:

@@ -155,6 +155,8 @@ def test_who_has_not_signed_in_writes_nothing(on_aws, proxy):
 BAD_DAYS = {
     "dynamodb is down for a moment": [("dynamodb", None, "500", 6)],
     "dynamodb throttles": [("dynamodb", None, "throttle", 12)],
+    "transactions meet others": [("dynamodb", "TransactWriteItems", "conflict", 6)],
+    "reads are left for later": [("dynamodb", "BatchGetItem", "unprocessed", 4)],
     "transactions commit, answers are lost": [("dynamodb", "TransactWriteItems", "lose_reply", 6)],
     "puts of items commit, answers are lost": [("dynamodb", "PutItem", "lose_reply", 3),
                                                ("dynamodb", "UpdateItem", "lose_reply", 3)],
