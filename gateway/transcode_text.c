@@ -133,7 +133,7 @@ static void quoted_out(struct buf *buf, uint64_t value, bool is_signed)
 static void enum_out(struct buf *buf, const struct schema_enum *enumeration, int32_t number)
 {
     const struct schema_enum_value *value = schema_enum_numbered(enumeration, number);
-    if (enumeration->is_null_value) {
+    if (enumeration->is_null_value && number == 0) {
         buf_add(buf, STR("null"));
     } else if (value) {
         buf_add_char(buf, '"');

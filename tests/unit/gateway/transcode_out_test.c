@@ -71,6 +71,9 @@ static const char *const SHOWN[][3] = {
     {"Oneofs", "1a0218011a026801", "{\"scalars\":{\"aInt32\":1,\"aBool\":true}}"},
     {"Oneofs", "0800", "{\"number\":0}"},
     {"Oneofs", "2000", "{\"nothing\":null}"},
+    /* null is number 0 alone; any other reads back as what it was */
+    {"Oneofs", "2061", "{\"nothing\":97}"},
+    {"Known", "900161", "{\"nothing\":97}"},
     /* well-known types */
     {"Known", "1200", "{\"time\":\"1970-01-01T00:00:00Z\"}"},
     {"Known", "120b08808891a4cbffffffff01", "{\"time\":\"1521-07-25T18:44:16Z\"}"},
