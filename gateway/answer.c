@@ -34,7 +34,8 @@ static struct str compressed(struct request *request, struct str content_type, s
         (!str_eq(content_type, JSON) && !str_eq(content_type, PROBLEM)))
         return body;
     request_header(request, STR("Vary"), STR("Accept-Encoding"));
-    if (!conditional_accepts(http_header_find(request->http, STR("Accept-Encoding")), STR("gzip")))
+    if (!conditional_accepts(
+            http_header_list(request->http, STR("Accept-Encoding"), request->arena), STR("gzip")))
         return body;
     buf_init_arena(&out, request->arena, body.len);
     if (!compress_fast(&out, body))
@@ -53,9 +54,10 @@ void request_answer(struct request *request, int status, struct str content_type
     http_answer(request->exchange, status, request->headers, request->header_count, body);
 }
 
-enum status_shape request_shape(const struct gateway *gateway, const struct http_request *http)
+enum status_shape request_shape(const struct gateway *gateway, const struct http_request *http,
+                                struct arena *arena)
 {
-    struct str accept = http_header_find(http, STR("Accept"));
+    struct str accept = http_header_list(http, STR("Accept"), arena);
     return conditional_names(accept, STR("application/problem+json")) ? STATUS_PROBLEM
                                                                       : gateway->options.shape;
 }
@@ -65,8 +67,8 @@ enum stage_result request_fail(struct request *request, const struct failure *fa
     const struct gateway *gateway = request->gateway;
     struct buf body;
     buf_init_arena(&body, request->arena, 256 << 10);
-    struct str type = status_body(failure, request_shape(gateway, request->http), &gateway->types,
-                                  request->arena, &body);
+    struct str type = status_body(failure, request_shape(gateway, request->http, request->arena),
+                                  &gateway->types, request->arena, &body);
     request->code = failure->code;
     if (failure->err)
         memcpy(request->reason, failure->err->reason, sizeof request->reason);

@@ -77,7 +77,8 @@ static enum code add_idempotency(const struct request *request, struct overlay *
 static enum code add_if_match(struct request *request, struct overlay *overlay, struct error *err)
 {
     const struct endpoint *endpoint = endpoint_of(request);
-    struct str header = http_header_find(request->http, STR("If-Match")), etag = {"", 0};
+    struct str header = http_header_list(request->http, STR("If-Match"), request->arena);
+    struct str etag = {"", 0};
     if (!header.ptr && endpoint->if_match.count && request->gateway->options.require_if_match)
         return error_set(
             err, CODE_FAILED_PRECONDITION, "IF_MATCH_REQUIRED",

@@ -53,9 +53,9 @@ void document_free(struct document *document)
 static enum stage_result answer(struct request *request, const struct document *document)
 {
     const struct http_request *http = request->http;
-    struct str wanted = http_header_find(http, STR("If-None-Match"));
-    bool packed = document->gzip.len &&
-                  conditional_accepts(http_header_find(http, STR("Accept-Encoding")), STR("gzip"));
+    struct str wanted = http_header_list(http, STR("If-None-Match"), request->arena);
+    struct str codings = http_header_list(http, STR("Accept-Encoding"), request->arena);
+    bool packed = document->gzip.len && conditional_accepts(codings, STR("gzip"));
     struct str etag = str_of(packed ? document->gzip_etag : document->etag);
     request_header(request, STR("ETag"), etag);
     request_header(request, STR("Cache-Control"), STR("no-cache"));

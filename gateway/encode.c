@@ -29,7 +29,7 @@ static bool add_etag(struct request *request, struct str wire)
     struct str quoted = buf_str(&quote);
     request_header(request, STR("ETag"), quoted);
     request_header(request, STR("Cache-Control"), STR("private, no-cache"));
-    struct str wanted = http_header_find(request->http, STR("If-None-Match"));
+    struct str wanted = http_header_list(request->http, STR("If-None-Match"), request->arena);
     return wanted.ptr && (str_eq(request->http->method, STR("GET")) || request->is_head) &&
            conditional_matches(wanted, quoted);
 }

@@ -90,7 +90,8 @@ static void on_error_body(void *context, struct http_exchange *exchange, int sta
                           const char *text, struct buf *body, struct str *content_type)
 {
     const struct gateway *gateway = context;
-    enum status_shape shape = request_shape(gateway, http_exchange_request(exchange));
+    enum status_shape shape =
+        request_shape(gateway, http_exchange_request(exchange), http_exchange_arena(exchange));
     static const struct {
         int status;
         const char *reason;

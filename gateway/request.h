@@ -127,7 +127,8 @@ enum stage_result request_fail_own(struct request *request, int http_status,
                                    const struct error *err);
 
 /* How a request's errors are to look: as it asks for, or as it is configured. */
-enum status_shape request_shape(const struct gateway *gateway, const struct http_request *http);
+enum status_shape request_shape(const struct gateway *gateway, const struct http_request *http,
+                                struct arena *arena);
 
 /* Answers with an upstream's failure, keeping what is hidden for the log. */
 void request_fail_upstream(struct request *request, const struct rpc_result *result);

@@ -202,17 +202,18 @@ bool static_answer(struct static_files *files, struct http_exchange *exchange,
                    struct http_header *headers, size_t count, int *status)
 {
     const struct http_request *request = http_exchange_request(exchange);
+    struct arena *arena = http_exchange_arena(exchange);
     struct str path;
     if (!decode_path(exchange, &path))
         return false;
     pthread_mutex_lock(&files->lock);
     const struct static_file *file = find(files, path);
     if (file) {
-        bool gzip =
-            file->gzip.len &&
-            conditional_accepts(http_header_find(request, STR("Accept-Encoding")), STR("gzip"));
+        bool gzip = file->gzip.len &&
+                    conditional_accepts(http_header_list(request, STR("Accept-Encoding"), arena),
+                                        STR("gzip"));
         struct str etag = str_of(gzip ? file->gzip_etag : file->etag);
-        struct str wanted = http_header_find(request, STR("If-None-Match"));
+        struct str wanted = http_header_list(request, STR("If-None-Match"), arena);
         *status = wanted.ptr && conditional_matches(wanted, etag) ? 304 : 200;
         add(headers, &count, STR("Content-Type"), str_of(file->type));
         add(headers, &count, STR("ETag"), etag);

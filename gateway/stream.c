@@ -191,8 +191,8 @@ static void add_error(struct stream *stream, const struct failure *failure, stru
     struct buf body;
     const struct request *request = stream->request;
     buf_init_arena(&body, &stream->arena, 256 << 10);
-    status_body(failure, request_shape(request->gateway, request->http), &request->gateway->types,
-                &stream->arena, &body);
+    status_body(failure, request_shape(request->gateway, request->http, &stream->arena),
+                &request->gateway->types, &stream->arena, &body);
     buf_reset(scratch);
     if (!stream->lines)
         buf_add(scratch, STR("event: error\ndata: "));
@@ -276,7 +276,7 @@ static const struct rpc_stream_events EVENTS = {on_message, on_done};
 
 static bool wants_lines(const struct request *request)
 {
-    struct str accept = http_header_find(request->http, STR("Accept"));
+    struct str accept = http_header_list(request->http, STR("Accept"), request->arena);
     return conditional_names(accept, STR("application/x-ndjson")) ||
            conditional_names(accept, STR("application/jsonl"));
 }

@@ -1,6 +1,8 @@
 /* Small helpers over requests as values: finding headers, reading lists, naming statuses. */
 #include "http/http.h"
 
+#include <string.h>
+
 struct str http_header_find(const struct http_request *request, struct str name)
 {
     for (size_t i = 0; i < request->header_count; i++) {
@@ -8,6 +10,29 @@ struct str http_header_find(const struct http_request *request, struct str name)
             return request->headers[i].value;
     }
     return (struct str){NULL, 0};
+}
+
+struct str http_header_list(const struct http_request *request, struct str name,
+                            struct arena *arena)
+{
+    struct str all = http_header_find(request, name);
+    size_t count = http_header_count(request, name), at = 0, room = 0;
+    if (count < 2)
+        return all;
+    for (size_t i = 0; i < request->header_count; i++)
+        room += request->headers[i].value.len + 2;
+    char *joined = arena_alloc(arena, room);
+    for (size_t i = 0; i < request->header_count; i++) {
+        if (!str_eq_case(request->headers[i].name, name))
+            continue;
+        if (at) {
+            memcpy(joined + at, ", ", 2);
+            at += 2;
+        }
+        memcpy(joined + at, request->headers[i].value.ptr, request->headers[i].value.len);
+        at += request->headers[i].value.len;
+    }
+    return (struct str){joined, at};
 }
 
 size_t http_header_count(const struct http_request *request, struct str name)

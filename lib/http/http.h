@@ -1,5 +1,6 @@
 /* HTTP as values (RFC 9110): what a handler sees of a request and says in an answer. */
 #pragma once
+#include "base/arena.h"
 #include "base/str.h"
 
 #include <stdbool.h>
@@ -36,6 +37,11 @@ struct http_request {
 /* The value of the first header with this name, or an empty str with ptr NULL when there is none.
  */
 struct str http_header_find(const struct http_request *request, struct str name);
+
+/* All values of a header that is a list, as one (RFC 9110 section 5.3): joined in `arena` when
+ * there are several. ptr NULL when there is none. */
+struct str http_header_list(const struct http_request *request, struct str name,
+                            struct arena *arena);
 
 /* How many headers have this name. */
 size_t http_header_count(const struct http_request *request, struct str name);

@@ -142,6 +142,23 @@ def test_conditional_reads(http, upstream):
     assert answer.status_code == 200
 
 
+# Rules 17 and 20: a list may come in several lines (RFC 9110 section 5.3).
+def test_lists_over_several_lines(http, upstream):
+    for path, tag in (("/v1/users/x", '"e1"'), ("/small.css", http.head("/small.css").headers["etag"])):
+        answer = http.get(path, headers=[("If-None-Match", '"a"'), ("If-None-Match", tag)])
+        assert answer.status_code == 304, path
+    answer = http.patch("/v1/users/x", json={}, headers=[("If-Match", '"a"'), ("If-Match", '"b"')])
+    assert answer.status_code == 400
+    for path in ("/js/main.js", "/openapi.json"):
+        answer = http.get(path, headers=[("Accept-Encoding", "br"), ("Accept-Encoding", "gzip")])
+        assert answer.headers["content-encoding"] == "gzip", path
+    accept = [("Accept", "text/html"), ("Accept", "application/problem+json")]
+    assert http.get("/nope", headers=accept).headers["content-type"] == "application/problem+json"
+    accept[1] = ("Accept", "application/x-ndjson")
+    head = http.head("/v1/analytics/events:tail", headers=accept)
+    assert head.headers["content-type"] == "application/x-ndjson"
+
+
 # Rule 20: what cannot stand between quotes is no tag.
 @pytest.mark.parametrize("etag, shown", [("!#~", '"!#~"'), ("", None), ("a b", None), ('a"b', None),
                                          ("a\x7f", None), ("a\nb", None)])

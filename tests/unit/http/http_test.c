@@ -16,6 +16,13 @@ static void headers_are_found_in_any_case(void **state)
     assert_non_null(http_header_find(&request, STR("x-key")).ptr);
     assert_null(http_header_find(&request, STR("x-ke")).ptr);
     assert_int_equal(http_header_count(&request, STR("x-ke")), 0);
+    struct arena arena = {0};
+    assert_string_equal(arena_cstr(&arena, http_header_list(&request, STR("accept"), &arena)),
+                        "a, b");
+    assert_ptr_equal(http_header_list(&request, STR("x-key"), &arena).ptr,
+                     http_header_find(&request, STR("x-key")).ptr);
+    assert_null(http_header_list(&request, STR("x-ke"), &arena).ptr);
+    arena_clear(&arena);
 }
 
 static void tokens_in_lists(void **state)
