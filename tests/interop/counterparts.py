@@ -93,6 +93,7 @@ class Counterpart:
         assert Path(command[0]).is_file(), \
             f"{command[0]} is missing: `make interop` installs it (tests/interop/install)"
         with open(self._log, "wb") as output:
+            # fauxqs is looked for from where the process stands.
             self._process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", "--", *command], cwd=home() / "node",
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)

@@ -35,6 +35,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import sigv4
 from counterparts import REGION, STATIC_KEY
 
+# No keys lie anywhere.
+NO_KEYS = {"AWS_REGION": REGION, "AWS_EC2_METADATA_DISABLED": "true",
+           "AWS_CONFIG_FILE": "/nonexistent", "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent"}
 HOP = {"connection", "keep-alive", "transfer-encoding", "te", "upgrade", "proxy-connection"}
 
 
@@ -102,16 +105,12 @@ class Proxy:
 
     def token_environment(self):
         """For programs that ask for credentials, which end when expire_tokens() says so."""
-        return {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{self.url}/credentials",
-                "AWS_REGION": REGION, "AWS_EC2_METADATA_DISABLED": "true",
-                "AWS_CONFIG_FILE": "/nonexistent", "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent"}
+        return {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{self.url}/credentials", **NO_KEYS}
 
     def web_identity_environment(self, token_file):
         """For programs that show STS a token, as those do that run in a cluster."""
         return {"AWS_WEB_IDENTITY_TOKEN_FILE": str(token_file), "AWS_ENDPOINT_URL_STS": self.url,
-                "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/omnidata", "AWS_REGION": REGION,
-                "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/nonexistent",
-                "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent"}
+                "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/omnidata", **NO_KEYS}
 
     # --- what a test does ---
 
