@@ -401,10 +401,20 @@ static struct schema_binding binding_of(struct loader *l, const Google__Api__Htt
                                    keep(l, rule->response_body)};
 }
 
+/* Additional bindings go one level deep, and stand beside a binding. */
+static bool is_rule(const Google__Api__HttpRule *rule)
+{
+    bool sound = rule->pattern_case != GOOGLE__API__HTTP_RULE__PATTERN__NOT_SET ||
+                 !rule->n_additional_bindings;
+    for (size_t i = 0; i < rule->n_additional_bindings; i++)
+        sound &= !rule->additional_bindings[i]->n_additional_bindings;
+    return sound;
+}
+
 static void read_bindings(struct loader *l, struct schema_method *to,
                           const Google__Api__HttpRule *rule)
 {
-    if (!rule || rule->pattern_case == GOOGLE__API__HTTP_RULE__PATTERN__NOT_SET)
+    if (rule->pattern_case == GOOGLE__API__HTTP_RULE__PATTERN__NOT_SET)
         return;
     size_t count = 1 + rule->n_additional_bindings;
     struct schema_binding *bindings = arena_alloc0(&l->schema->arena, count * sizeof *bindings);
@@ -459,6 +469,12 @@ static bool read_method(struct loader *l, struct str service,
     if (!to->input || !to->output || !rule || !policy) {
         error_set(l->err, CODE_INVALID_ARGUMENT, "INVALID_DESCRIPTOR",
                   "%s: its types are missing or its options are malformed", to->full_path.ptr);
+        return false;
+    }
+    if (!is_rule(rule)) {
+        error_set(l->err, CODE_INVALID_ARGUMENT, "INVALID_DESCRIPTOR",
+                  "%s: additional_bindings need a binding beside them, and have none of their own",
+                  to->full_path.ptr);
         return false;
     }
     read_bindings(l, to, rule);

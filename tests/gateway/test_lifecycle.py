@@ -314,19 +314,50 @@ def test_port_in_use(run, gateway, upstream):
     assert f"--listen: {gateway.address}" in done.stderr
 
 
-# Rule 6.
-def test_conflicting_routes_are_refused(run, gen, upstream, tmp_path):
-    (tmp_path / "clash.proto").write_text("""
-        syntax = "proto3"; package omnidata.user.v1.clash; import "google/api/annotations.proto";
-        message M { string a = 1; string b = 2; }
-        service S {
-          rpc One(M) returns (M) { option (google.api.http) = {get: "/x/{a}"}; }
-          rpc Two(M) returns (M) { option (google.api.http) = {get: "/x/{b}"}; }
-        }""")
+def refused_rules(run, upstream, folder, methods):
+    """What a gateway says to a service with these methods before it ends."""
     from support.programs import ROOT
-    subprocess.run(["protoc", f"-I{ROOT}/proto", f"-I{tmp_path}", "--include_imports",
-                    f"--descriptor_set_out={tmp_path}/clash.binpb", "clash.proto"], check=True)
-    done = run("omni-gateway", *settings(upstream, descriptor_set=tmp_path / "clash.binpb"))
-    assert done.returncode == 2
-    assert "/x/{a}" in done.stderr and "/x/{b}" in done.stderr
-    assert "S/One" in done.stderr and "S/Two" in done.stderr
+    (folder / "rules.proto").write_text(f"""
+        syntax = "proto3"; package omnidata.user.v1.rules; import "google/api/annotations.proto";
+        message M {{ string a = 1; string b = 2; repeated string c = 3; }}
+        service S {{ {methods} }}""")
+    subprocess.run(["protoc", f"-I{ROOT}/proto", f"-I{folder}", "--include_imports",
+                    f"--descriptor_set_out={folder}/rules.binpb", "rules.proto"], check=True)
+    done = run("omni-gateway", *settings(upstream, descriptor_set=folder / "rules.binpb"))
+    assert done.returncode == 2, done.stderr
+    return done.stderr
+
+
+# Rule 6.
+def test_conflicting_routes_are_refused(run, upstream, tmp_path):
+    said = refused_rules(run, upstream, tmp_path, """
+        rpc One(M) returns (M) { option (google.api.http) = {get: "/x/{a}"}; }
+        rpc Two(M) returns (M) { option (google.api.http) = {get: "/x/{b}"}; }""")
+    assert "/x/{a}" in said and "/x/{b}" in said and "S/One" in said and "S/Two" in said
+
+
+# Rules 6 and 7.
+@pytest.mark.parametrize("rule, words", [
+    ('get: "/x/{d}"', "no single-valued field for the variable 'd'"),
+    ('get: "/x/{c}"', "no single-valued field for the variable 'c'"),
+    ('get: "/x/{a=**}/y"', "a segment is malformed, behind '**'"),
+    ('get: "x"', "must begin with '/'"),
+    ('post: "/x" body: "d"', "no field for the body 'd'"),
+    ('get: "/x" response_body: "d"', "no field for the response body 'd'"),
+    ('custom {path: "/x"}', "the HTTP method is empty"),
+    ('additional_bindings {get: "/x"}', "additional_bindings need a binding"),
+    ('get: "/x" additional_bindings {get: "/y" additional_bindings {get: "/z"}}',
+     "additional_bindings need a binding"),
+    ('get: "/x" additional_bindings {get: "/x"}', "would answer the same requests"),
+])
+def test_wrong_rules_are_refused(run, upstream, tmp_path, rule, words):
+    said = refused_rules(run, upstream, tmp_path,
+                         f"rpc One(M) returns (M) {{ option (google.api.http) = {{{rule}}}; }}")
+    assert words in said and "S/One" in said, said
+
+
+# Rule 6.
+def test_streams_of_the_client_have_no_route(run, upstream, tmp_path):
+    said = refused_rules(run, upstream, tmp_path,
+                         'rpc One(stream M) returns (M) { option (google.api.http) = {post: "/x"}; }')
+    assert "a client stream cannot be reached by '/x'" in said
