@@ -11,7 +11,7 @@ from google.rpc import error_details_pb2
 from hypothesis import HealthCheck, given, settings, strategies as st
 from support.programs import ROOT
 from support.raw_client import Raw
-from upstream import fail
+from upstream import events, fail
 
 SERVICE = "example.library.v1.Library"
 
@@ -266,9 +266,9 @@ def test_answers(library, http):
 # Rule 6: response_body of each message of a stream.
 def test_streams(library, http):
     library.answer["WatchShelf"] = [{"total": 1, "books": [{"title": "t"}]}, {"total": 2}]
-    whole = http.get("/v1/shelves/1:watch").text
+    whole = events(http.get("/v1/shelves/1:watch").text)
     assert whole == 'data: {"books":[{"title":"t"}],"total":1}\n\ndata: {"total":2}\n\n'
-    assert http.get("/v1/shelves/1:count").text == "data: 1\n\ndata: 2\n\n"
+    assert events(http.get("/v1/shelves/1:count").text) == "data: 1\n\ndata: 2\n\n"
     assert library.calls == [("WatchShelf", {"parent": "shelves/1"})] * 2
 
 
