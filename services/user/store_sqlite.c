@@ -33,6 +33,7 @@ static void *close_all(struct store_sqlite *store)
         db_close(store->readers[i].db);
     db_close(store->db);
     xfree(store->readers);
+    xfree(store->edits);
     pthread_cond_destroy(&store->readers_free);
     pthread_mutex_destroy(&store->readers_lock);
     pthread_cond_destroy(&store->work);

@@ -5,6 +5,7 @@
  *   store_sqlite_schema.c   tables and migrations
  *   store_sqlite_writer.c   the writer thread: groups, savepoints, deadlines
  *   store_sqlite_write.c    create, update, delete as operations of the writer
+ *   store_sqlite_terms.c    the index of terms, changed for a whole group
  *   store_sqlite_actors.c   pseudonyms
  *   store_sqlite_read.c     get, get_many, list
  *   store_sqlite_search.c   search: words as cursors that leap over each other
@@ -57,8 +58,10 @@ struct store_sqlite {
     bool stopping;
     pthread_t thread;
     bool thread_runs;
-    int64_t purged_ms; /* of clock_mono_ms; the writer's own */
-    bool failing;      /* the last commit did not work; the writer's own */
+    int64_t purged_ms;       /* of clock_mono_ms; the writer's own */
+    bool failing;            /* the last commit did not work; the writer's own */
+    struct term_edit *edits; /* of the group; the writer's own */
+    size_t edit_count, edit_room;
 
     pthread_mutex_t readers_lock;
     pthread_cond_t readers_free;
@@ -107,10 +110,8 @@ enum { USER_COLUMN_COUNT = 12 };
 /* The columns above; texts are copied to the arena. */
 enum code store_sqlite_user(struct db_stmt *row, struct arena *arena, struct user *user,
                             struct error *err);
-/*
- * The number that a user's row has unless it was taken (two ids of a clock that was set back) or
- * the row is older than this: one look-up finds such a row, the index of ids finds all of them.
- */
+/* The number of a user's row, unless it was taken (by an id of a clock that was set back) or the
+ * row is older than this: then the index of ids leads to it. */
 int64_t store_sqlite_row_of(struct id id);
 /* *found: whether there is one. */
 enum code store_sqlite_load(struct db *db, uint32_t tenant, struct id id, struct arena *arena,

@@ -2,7 +2,7 @@
  * Create, update, delete: what each does inside its savepoint. Row, terms of the index, event and
  * idempotency record are written here together or not at all.
  */
-#include "user/store_sqlite_internal.h"
+#include "user/store_sqlite_terms.h"
 
 #include "base/buf.h"
 #include "user/fold.h"
@@ -98,11 +98,6 @@ static enum code put_once(struct store_sqlite *store, struct write_input *input,
 
 /* --- terms --- */
 
-static const char PUT_TERM[] =
-    "INSERT INTO terms(tenant, term, name_key, id) VALUES(?1, ?2, ?3, ?4)";
-static const char DROP_TERM[] =
-    "DELETE FROM terms WHERE tenant = ?1 AND term = ?2 AND name_key = ?3 AND id = ?4";
-
 static bool has_term(const struct search_terms *terms, struct str term)
 {
     for (size_t i = 0; i < terms->count; i++)
@@ -111,26 +106,18 @@ static bool has_term(const struct search_terms *terms, struct str term)
     return false;
 }
 
-/* Runs `sql` for each of `terms` that `other` (NULL: none) has not under the same name key. */
-static enum code each_term(struct db *db, const char *sql, uint32_t tenant, const struct id *id,
-                           const struct search_terms *terms, const struct search_terms *other,
-                           struct error *err)
+/* Puts or drops each of `terms` that `other` (NULL: none) has not under the same name key. */
+static void edit_terms(struct store_sqlite *store, bool drop, uint32_t tenant, const struct id *id,
+                       const struct search_terms *terms, const struct search_terms *other)
 {
     bool same_key = other && str_eq(terms->name_key, other->name_key);
-    for (size_t i = 0; i < terms->count; i++) {
-        if (same_key && has_term(other, terms->terms[i]))
-            continue;
-        struct db_stmt *stmt = db_prepare(db, sql, err);
-        if (!stmt)
-            return err->code;
-        db_bind_i64(stmt, 1, tenant);
-        db_bind_blob(stmt, 2, terms->terms[i]);
-        db_bind_blob(stmt, 3, terms->name_key);
-        db_bind_blob(stmt, 4, id_bytes(id));
-        if (db_run(stmt, err) != CODE_OK)
-            return err->code;
-    }
-    return CODE_OK;
+    for (size_t i = 0; i < terms->count; i++)
+        if (!same_key || !has_term(other, terms->terms[i]))
+            store_sqlite_edit(store, &(struct term_edit){.tenant = tenant,
+                                                         .drop = drop,
+                                                         .term = terms->terms[i],
+                                                         .name_key = terms->name_key,
+                                                         .id = *id});
 }
 
 /* --- rows --- */
@@ -252,7 +239,8 @@ static enum code do_create(struct store_sqlite *store, struct write_input *input
         insert_row(store, input->tenant, user, email_key, &terms, arena, err) != CODE_OK)
         return err->code;
     input->answer = *user;
-    return each_term(store->db, PUT_TERM, input->tenant, &user->id, &terms, NULL, err);
+    edit_terms(store, false, input->tenant, &user->id, &terms, NULL);
+    return CODE_OK;
 }
 
 static enum code do_update(struct store_sqlite *store, struct write_input *input,
@@ -272,10 +260,11 @@ static enum code do_update(struct store_sqlite *store, struct write_input *input
     search_terms_of_user(arena, user, &after);
     if (check_email(store, input->tenant, email_key, &user->id, err) != CODE_OK ||
         write_row(store, CHANGE_USER, found.row, input->tenant, user, email_key, &after, arena,
-                  err) != CODE_OK ||
-        each_term(store->db, DROP_TERM, input->tenant, &user->id, &before, &after, err) != CODE_OK)
+                  err) != CODE_OK)
         return err->code;
-    return each_term(store->db, PUT_TERM, input->tenant, &user->id, &after, &before, err);
+    edit_terms(store, true, input->tenant, &user->id, &before, &after);
+    edit_terms(store, false, input->tenant, &user->id, &after, &before);
+    return CODE_OK;
 }
 
 static enum code do_remove(struct store_sqlite *store, struct write_input *input,
@@ -292,7 +281,8 @@ static enum code do_remove(struct store_sqlite *store, struct write_input *input
     db_bind_i64(stmt, 1, found.row);
     if (db_run(stmt, err) != CODE_OK)
         return err->code;
-    return each_term(store->db, DROP_TERM, input->tenant, &input->change.id, &before, NULL, err);
+    edit_terms(store, true, input->tenant, &input->change.id, &before, NULL);
+    return CODE_OK;
 }
 
 static enum code do_write(struct store_sqlite *store, struct write_input *input,

@@ -8,7 +8,7 @@
  * An operation owns its memory and is counted by reference, so that a caller whose deadline passes
  * can go while the writer still works on it.
  */
-#include "user/store_sqlite_internal.h"
+#include "user/store_sqlite_terms.h"
 
 #include "base/alloc.h"
 #include "base/log.h"
@@ -161,6 +161,7 @@ static bool run_op(struct store_sqlite *store, struct write_op *op, struct group
 {
     struct group_delta trial = *delta;
     struct error err = {0};
+    size_t edits_before = store->edit_count;
     error_clear(&op->err);
     op->broken = false;
     if (step(store->db, SAVEPOINT, &err) != CODE_OK) {
@@ -177,6 +178,8 @@ static bool run_op(struct store_sqlite *store, struct write_op *op, struct group
     }
     if (op->err.code == CODE_OK)
         *delta = trial;
+    else
+        store->edit_count = edits_before;
     return true;
 }
 
@@ -247,6 +250,7 @@ static void run_group(struct store_sqlite *store, struct write_op **group, size_
     struct error err = {0};
     size_t done = 0;
     enum code code = db_begin(store->db, &err);
+    store->edit_count = 0;
     while (code == CODE_OK && done < count) {
         if (!run_op(store, group[done], &delta)) {
             err = group[done]->err;
@@ -255,6 +259,8 @@ static void run_group(struct store_sqlite *store, struct write_op **group, size_
         }
         done++;
     }
+    if (code == CODE_OK)
+        code = store_sqlite_write_edits(store, &err);
     if (code == CODE_OK)
         code = write_hours(store, &delta, &err);
     if (code == CODE_OK)
