@@ -2,6 +2,24 @@
 #include "aws/dynamodb_item.h"
 
 #include "base/encode.h"
+#include "crypto/crypto.h"
+
+struct str dynamodb_id_text(struct arena *arena, struct id id)
+{
+    char *text = arena_alloc(arena, ID_TEXT_BYTES + 1);
+    id_format(id, text);
+    return (struct str){text, ID_TEXT_BYTES};
+}
+
+struct str dynamodb_hash_text(struct arena *arena, struct str bytes)
+{
+    uint8_t digest[CRYPTO_SHA256_BYTES];
+    struct buf text;
+    crypto_sha256(bytes, digest);
+    buf_init_arena(&text, arena, 64);
+    encode_base64url(&text, (struct str){(const char *)digest, sizeof digest});
+    return buf_str(&text);
+}
 
 bool dynamodb_same_key(const struct dynamodb_key *a, const struct dynamodb_key *b)
 {

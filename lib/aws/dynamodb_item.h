@@ -4,6 +4,7 @@
  */
 #pragma once
 #include "base/arena.h"
+#include "base/id.h"
 #include "base/json_out.h"
 #include "json/json_in.h"
 
@@ -11,6 +12,10 @@
 struct dynamodb_key {
     struct str pk, sk;
 };
+
+/* Parts of keys, in `arena`: an id; and a short text for bytes that may be anything. */
+struct str dynamodb_id_text(struct arena *arena, struct id id);
+struct str dynamodb_hash_text(struct arena *arena, struct str bytes);
 
 bool dynamodb_same_key(const struct dynamodb_key *a, const struct dynamodb_key *b);
 

@@ -180,12 +180,13 @@ enum code s3_get(struct aws_client *client, struct str key, int64_t deadline_ms,
     return CODE_OK;
 }
 
-enum code s3_delete(struct aws_client *client, struct str key, int64_t deadline_ms,
-                    struct error *err)
+enum code s3_remove(struct aws_client *client, struct str key, struct str query,
+                    int64_t deadline_ms, struct error *err)
 {
     struct arena arena = {0};
     struct aws_response response;
     struct aws_request request = s3_request(client, "DELETE", key, deadline_ms, &arena);
+    request.query = query;
     enum code code = aws_call(client, &request, &arena, &response, err);
     if (code != CODE_OK && s3_refused(&response, err) == CODE_NOT_FOUND) {
         error_clear(err);
@@ -193,6 +194,12 @@ enum code s3_delete(struct aws_client *client, struct str key, int64_t deadline_
     }
     arena_clear(&arena);
     return code;
+}
+
+enum code s3_delete(struct aws_client *client, struct str key, int64_t deadline_ms,
+                    struct error *err)
+{
+    return s3_remove(client, key, STR(""), deadline_ms, err);
 }
 
 /* --- lists --- */

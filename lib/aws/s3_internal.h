@@ -15,6 +15,11 @@ struct aws_request s3_request(struct aws_client *client, const char *method, str
 struct str s3_full_key(const struct aws_client *client, struct str key, struct arena *arena);
 struct str s3_own_key(const struct aws_client *client, struct str key);
 
+/* Away with it, or with the part of it that `query` (may be empty) names; OK as well when there is
+ * none. */
+enum code s3_remove(struct aws_client *client, struct str key, struct str query,
+                    int64_t deadline_ms, struct error *err) MUST_CHECK;
+
 /* Gives the error of an answer without body its code. Returns the code. */
 enum code s3_refused(const struct aws_response *response, struct error *err) MUST_CHECK;
 

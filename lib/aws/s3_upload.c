@@ -112,14 +112,8 @@ enum code s3_upload_abort(struct aws_client *client, struct str key, struct str 
                           int64_t deadline_ms, struct error *err)
 {
     struct arena arena = {0};
-    struct aws_response response;
-    struct aws_request request = s3_request(client, "DELETE", key, deadline_ms, &arena);
-    request.query = query_of("uploadId", upload_id, &arena);
-    enum code code = aws_call(client, &request, &arena, &response, err);
-    if (code != CODE_OK && s3_refused(&response, err) == CODE_NOT_FOUND) {
-        error_clear(err);
-        code = CODE_OK;
-    }
+    enum code code =
+        s3_remove(client, key, query_of("uploadId", upload_id, &arena), deadline_ms, err);
     arena_clear(&arena);
     return code;
 }

@@ -1,11 +1,10 @@
 /* Claims, intents and consumers; see ledger_dynamodb.h. */
 #include "analytics/ledger_dynamodb_rows.h"
 
-#include "analytics/wire.h"
+#include "analytics/ledger_pack.h"
 #include "base/alloc.h"
 #include "base/encode.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -15,7 +14,6 @@ enum {
     CLAIM_BYTES_MAX = 3 << 20, /* of a transaction, which may have 4 MiB */
     PAGE = 500,
     FINISH_ATTEMPTS = 4,
-    HOURS_BYTES_MAX = 1 << 16,
 };
 
 /* --- keys --- */
@@ -296,34 +294,6 @@ static enum code l_get(struct ledger *ledger, struct id intent, struct ledger_in
     return code;
 }
 
-static int by_part(const void *a, const void *b)
-{
-    return memcmp(a, b, sizeof(struct part_id));
-}
-
-/* Members sorted, one after the other, so that looking one up needs no unpacking. */
-static struct str pack_members(const struct ledger_seal *seal, struct arena *arena)
-{
-    size_t size_bytes = seal->member_count * sizeof *seal->members;
-    struct part_id *sorted = arena_alloc(arena, size_bytes + 1);
-    if (size_bytes) {
-        memcpy(sorted, seal->members, size_bytes);
-        qsort(sorted, seal->member_count, sizeof *sorted, by_part);
-    }
-    return (struct str){(const char *)sorted, size_bytes};
-}
-
-static struct str pack_hours(const struct ledger_seal *seal, struct arena *arena)
-{
-    struct buf out;
-    buf_init_arena(&out, arena, HOURS_BYTES_MAX);
-    for (size_t i = 0; i < seal->hour_count; i++) {
-        wire_add_varint(&out, (uint64_t)seal->hours[i].hour_s);
-        wire_add_varint(&out, seal->hours[i].events);
-    }
-    return buf_str(&out);
-}
-
 static enum code l_seal(struct ledger *ledger, struct id intent, const struct ledger_seal *seal,
                         struct error *err)
 {
@@ -334,8 +304,8 @@ static enum code l_seal(struct ledger *ledger, struct id intent, const struct le
     const struct dynamodb_value values[] = {
         dynamodb_n(":sealed", LEDGER_SEALED),
         dynamodb_b(":d", (struct str){(const char *)seal->digest, CRYPTO_SHA256_BYTES}),
-        dynamodb_b(":h", pack_hours(seal, &arena)),
-        dynamodb_b(":m", pack_members(seal, &arena)),
+        dynamodb_b(":h", ledger_pack_hours(seal, &arena)),
+        dynamodb_b(":m", ledger_pack_members(seal, &arena)),
     };
     const struct dynamodb_update update = {"SET s = :sealed, d = :d, h = :h, m = :m", values,
                                            sizeof values / sizeof *values,
@@ -411,8 +381,7 @@ static enum code l_holds(struct ledger *ledger, struct id intent, struct part_id
         dynamodb_get(&l->ops, intent_key(&arena, intent), ledger_until(l), &arena, &item, err);
     int64_t state = code == CODE_OK ? dynamodb_number(item, "s") : LEDGER_OPEN;
     if (state == LEDGER_SEALED || state == LEDGER_ARCHIVED) {
-        struct str members = dynamodb_bytes(item, "m", &arena);
-        *held = bsearch(part.bytes, members.ptr, members.len / sizeof part, sizeof part, by_part);
+        *held = ledger_has_member(dynamodb_bytes(item, "m", &arena), part);
     }
     arena_clear(&arena);
     return code;

@@ -6,7 +6,7 @@
  */
 #include "analytics/ledger_dynamodb_rows.h"
 
-#include "analytics/wire.h"
+#include "analytics/ledger_pack.h"
 #include "base/alloc.h"
 
 #include <stdio.h>
@@ -88,12 +88,13 @@ static void add_up(struct dynamodb_write *write, struct dynamodb_key key, enum b
 void ledger_write_archived(struct dynamodb_write *write, struct arena *arena,
                            enum batch_part_kind kind, struct str hours)
 {
-    uint64_t hour_s, events, sum = 0;
-    while (hours.len && wire_take_varint(&hours, &hour_s) && wire_take_varint(&hours, &events)) {
-        struct dynamodb_key key = {STR("L/h"), ledger_time_text(arena, (int64_t)hour_s)};
-        sum += events;
+    struct ledger_hour hour;
+    uint64_t sum = 0;
+    while (ledger_next_hour(&hours, &hour)) {
+        struct dynamodb_key key = {STR("L/h"), ledger_time_text(arena, hour.hour_s)};
+        sum += hour.events;
         if (kind != PART_SEARCHES)
-            add_up(write, key, kind, events, 0);
+            add_up(write, key, kind, hour.events, 0);
     }
     add_up(write, totals_key(), kind, sum, 1);
 }

@@ -9,11 +9,10 @@
  */
 #include "analytics/ledger_sqlite.h"
 
+#include "analytics/ledger_pack.h"
 #include "analytics/ledger_sqlite_rows.h"
-#include "analytics/wire.h"
 #include "base/alloc.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum { APPLICATION_ID = 0x4F4C4731, PURGE_ROWS = 5000 };
@@ -209,31 +208,6 @@ static enum code ledger_get(struct ledger *ledger, struct id intent, struct ledg
     return code;
 }
 
-static int by_part(const void *a, const void *b)
-{
-    return memcmp(a, b, sizeof(struct part_id));
-}
-
-/* Members sorted, one after the other, so that looking one up needs no unpacking. */
-static struct str pack_members(const struct ledger_seal *seal)
-{
-    size_t size_bytes = seal->member_count * sizeof *seal->members;
-    struct part_id *sorted = xmalloc(size_bytes + 1);
-    if (size_bytes) {
-        memcpy(sorted, seal->members, size_bytes);
-        qsort(sorted, seal->member_count, sizeof *sorted, by_part);
-    }
-    return (struct str){(const char *)sorted, size_bytes};
-}
-
-static void pack_hours(const struct ledger_seal *seal, struct buf *out)
-{
-    for (size_t i = 0; i < seal->hour_count; i++) {
-        wire_add_varint(out, (uint64_t)seal->hours[i].hour_s);
-        wire_add_varint(out, seal->hours[i].events);
-    }
-}
-
 static enum code seal_locked(struct ledger_sqlite *l, struct id intent,
                              const struct ledger_seal *seal, struct str members, struct str hours,
                              struct error *err)
@@ -262,29 +236,27 @@ static enum code ledger_seal(struct ledger *ledger, struct id intent,
                              const struct ledger_seal *seal, struct error *err)
 {
     struct ledger_sqlite *l = ledger_sqlite_from(ledger);
-    struct str members = pack_members(seal);
-    struct buf hours;
-    buf_init(&hours, 1 << 20);
-    pack_hours(seal, &hours);
+    struct arena arena = {0};
+    struct str members = ledger_pack_members(seal, &arena), hours = ledger_pack_hours(seal, &arena);
     pthread_mutex_lock(&l->lock);
     enum code code = db_exec(l->db, "PRAGMA synchronous=FULL", err);
     if (code == CODE_OK)
-        code = seal_locked(l, intent, seal, members, buf_str(&hours), err);
+        code = seal_locked(l, intent, seal, members, hours, err);
     if (code == CODE_OK)
         code = db_exec(l->db, "PRAGMA synchronous=NORMAL", err);
     pthread_mutex_unlock(&l->lock);
-    buf_clear(&hours);
-    xfree((char *)members.ptr);
+    arena_clear(&arena);
     return code;
 }
 
 static enum code add_hours(struct ledger_sqlite *l, enum batch_part_kind kind, struct str hours,
                            struct error *err)
 {
-    uint64_t hour_s, events, sum = 0;
-    while (hours.len && wire_take_varint(&hours, &hour_s) && wire_take_varint(&hours, &events)) {
-        sum += events;
-        if (ledger_hour_add(l->db, (int64_t)hour_s, kind, events, err) != CODE_OK)
+    struct ledger_hour hour;
+    uint64_t sum = 0;
+    while (ledger_next_hour(&hours, &hour)) {
+        sum += hour.events;
+        if (ledger_hour_add(l->db, hour.hour_s, kind, hour.events, err) != CODE_OK)
             return err->code;
     }
     if (kind == PART_EVENTS && ledger_total_add(l->db, "archived", sum, err) != CODE_OK)
@@ -347,8 +319,7 @@ static enum code ledger_holds(struct ledger *ledger, struct id intent, struct pa
         code = db_step(stmt, &row, err);
     }
     if (code == CODE_OK && row) {
-        struct str members = db_blob(stmt, 0);
-        *held = bsearch(part.bytes, members.ptr, members.len / sizeof part, sizeof part, by_part);
+        *held = ledger_has_member(db_blob(stmt, 0), part);
         db_reset(stmt);
     }
     pthread_mutex_unlock(&l->lock);

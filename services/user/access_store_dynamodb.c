@@ -2,8 +2,6 @@
 #include "user/access_store_dynamodb_internal.h"
 
 #include "base/alloc.h"
-#include "base/encode.h"
-#include "crypto/crypto.h"
 
 struct str access_pk(struct arena *arena, uint32_t tenant, const char *what)
 {
@@ -13,14 +11,9 @@ struct str access_pk(struct arena *arena, uint32_t tenant, const char *what)
 struct dynamodb_key access_hash_key(struct arena *arena, uint32_t tenant, const char *what,
                                     struct str bytes)
 {
-    uint8_t digest[CRYPTO_SHA256_BYTES];
-    struct buf hash;
-    crypto_sha256(bytes, digest);
-    buf_init_arena(&hash, arena, 64);
-    encode_base64url(&hash, (struct str){(const char *)digest, sizeof digest});
+    struct str hash = dynamodb_hash_text(arena, bytes);
     return (struct dynamodb_key){
-        str_of(arena_printf(arena, "%u/access/%s/%.*s", tenant, what, STR_ARG(buf_str(&hash)))),
-        STR("-")};
+        str_of(arena_printf(arena, "%u/access/%s/%.*s", tenant, what, STR_ARG(hash))), STR("-")};
 }
 
 /* --- state --- */

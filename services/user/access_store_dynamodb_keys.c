@@ -9,9 +9,7 @@ enum { PAGE_ITEMS = 1000, TTL_SLACK_S = 3600 };
 
 static struct dynamodb_key key_key(struct arena *arena, uint32_t tenant, struct id id)
 {
-    char *text = arena_alloc(arena, ID_TEXT_BYTES + 1);
-    id_format(id, text);
-    return (struct dynamodb_key){access_pk(arena, tenant, "keys"), {text, ID_TEXT_BYTES}};
+    return (struct dynamodb_key){access_pk(arena, tenant, "keys"), dynamodb_id_text(arena, id)};
 }
 
 static enum code read_key(const struct json_value *item, struct arena *arena,

@@ -86,7 +86,6 @@ enum code item_user(const struct json_value *item, struct arena *arena, struct u
 
 /* --- store_dynamodb_table.c: keys, in `arena` --- */
 enum code dynamodb_check_schema(struct store_dynamodb *store, struct error *err);
-struct str dynamodb_id_text(struct arena *arena, struct id id);
 struct dynamodb_key dynamodb_user_key(struct arena *arena, uint32_t tenant, struct id id);
 /* The partition `kind` of a shard: "1/b/07". */
 struct str dynamodb_shard_pk(struct arena *arena, uint32_t tenant, char kind, int shard);

@@ -1,9 +1,6 @@
 /* The version of the layout, and how keys are made. */
 #include "user/store_dynamodb_internal.h"
 
-#include "base/encode.h"
-#include "crypto/crypto.h"
-
 enum { SCHEMA_VERSION = 1 };
 
 /* --- the layout's version --- */
@@ -42,13 +39,6 @@ enum code dynamodb_check_schema(struct store_dynamodb *store, struct error *err)
 
 /* --- keys --- */
 
-struct str dynamodb_id_text(struct arena *arena, struct id id)
-{
-    char *text = arena_alloc(arena, ID_TEXT_BYTES + 1);
-    id_format(id, text);
-    return (struct str){text, ID_TEXT_BYTES};
-}
-
 struct str dynamodb_shard_pk(struct arena *arena, uint32_t tenant, char kind, int shard)
 {
     return str_of(arena_printf(arena, "%u/%c/%02d", tenant, kind, shard));
@@ -69,12 +59,8 @@ struct dynamodb_key dynamodb_user_key(struct arena *arena, uint32_t tenant, stru
 struct dynamodb_key dynamodb_hash_key(struct arena *arena, uint32_t tenant, char kind,
                                       struct str text)
 {
-    uint8_t digest[CRYPTO_SHA256_BYTES];
-    struct buf hash;
-    crypto_sha256(text, digest);
-    buf_init_arena(&hash, arena, 64);
-    encode_base64url(&hash, (struct str){(const char *)digest, sizeof digest});
-    return (struct dynamodb_key){dynamodb_text_pk(arena, tenant, kind, buf_str(&hash)), STR("-")};
+    struct str hash = dynamodb_hash_text(arena, text);
+    return (struct dynamodb_key){dynamodb_text_pk(arena, tenant, kind, hash), STR("-")};
 }
 
 struct str dynamodb_name_sk(struct arena *arena, struct str name_key, struct id id)
