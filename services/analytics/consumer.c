@@ -293,15 +293,17 @@ static void act_on_claim(struct consumer *c, struct group *group, size_t index)
         consumer_release(c, batch->id, c->options.retry_ms);
         return;
     }
-    enum settled settled =
-        holder ? SETTLED_FREE : settle_claim(c, claim->part, claim->holder, mine->intent.kind);
+    int64_t wait_ms = 0;
+    enum settled settled = SETTLED_FREE;
+    if (!holder)
+        settled = settle_claim(c, claim->part, claim->holder, mine->intent.kind, &wait_ms);
     if (settled == SETTLED_ARCHIVED) {
         held_settle(&c->held, batch->id, (enum batch_part_kind)claim->part.bytes[16], NULL);
         return;
     }
     group->touched[group->owners[index]] = true;
     if (settled == SETTLED_LATER)
-        consumer_release(c, batch->id, c->options.retry_ms);
+        consumer_release(c, batch->id, wait_ms);
     else if (holder)
         include(c, mine, batch, claim->part);
     else

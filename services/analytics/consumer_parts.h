@@ -56,9 +56,12 @@ enum settled {
  * objects of the same folder only: a batch and the word that it is lost do not take claims from
  * each other, since the claim's delta is the one's or the other's. Whichever has claimed first
  * comes again until it is archived.
+ *
+ * With SETTLED_LATER *wait_ms says when to look again: not before the holder can have died, since
+ * each look is a receipt, and a message with many receipts goes to the dead letters.
  */
 enum settled settle_claim(struct consumer *consumer, struct part_id part, struct id holder,
-                          enum batch_part_kind folder);
+                          enum batch_part_kind folder, int64_t *wait_ms);
 
 /* Brings an unfinished intent to ARCHIVED or ABORTED; updates *intent. */
 enum code settle_intent(struct consumer *consumer, struct ledger_intent *intent,

@@ -62,10 +62,13 @@ enum code settle_intent(struct consumer *c, struct ledger_intent *intent, struct
     return code;
 }
 
-static bool owner_lives(const struct consumer *c, const struct ledger_intent *intent)
+/* How long until the owner, if nothing is heard of it, is taken for dead. */
+static int64_t life_left_ms(const struct consumer *c, const struct ledger_intent *intent)
 {
-    return memcmp(&intent->consumer, &c->id, sizeof c->id) != 0 &&
-           intent->seen_ms + c->options.stale_ms > clock_wall_ms(c->options.clock);
+    if (memcmp(&intent->consumer, &c->id, sizeof c->id) == 0)
+        return 0;
+    int64_t left_ms = intent->seen_ms + c->options.stale_ms - clock_wall_ms(c->options.clock);
+    return left_ms < c->options.stale_ms ? left_ms : c->options.stale_ms;
 }
 
 static enum settled failed(struct consumer *c, const struct error *err)
@@ -75,16 +78,19 @@ static enum settled failed(struct consumer *c, const struct error *err)
 }
 
 enum settled settle_claim(struct consumer *c, struct part_id part, struct id holder,
-                          enum batch_part_kind folder)
+                          enum batch_part_kind folder, int64_t *wait_ms)
 {
     struct ledger *ledger = c->options.ledger;
     struct ledger_intent intent;
     struct error err;
     bool held = false;
+    *wait_ms = c->options.retry_ms;
     if (ledger->vtable->get(ledger, holder, &intent, &err) != CODE_OK)
         return failed(c, &err);
     if (intent.state == LEDGER_OPEN || intent.state == LEDGER_SEALED) {
-        if (owner_lives(c, &intent))
+        int64_t left_ms = life_left_ms(c, &intent);
+        *wait_ms += left_ms > 0 ? left_ms : 0;
+        if (left_ms > 0)
             return SETTLED_LATER;
         if (settle_intent(c, &intent, &err) != CODE_OK)
             return failed(c, &err);
@@ -94,5 +100,6 @@ enum settled settle_claim(struct consumer *c, struct part_id part, struct id hol
         return failed(c, &err);
     if (held)
         return SETTLED_ARCHIVED;
+    *wait_ms += c->options.stale_ms;
     return intent.kind == folder ? SETTLED_FREE : SETTLED_LATER;
 }

@@ -59,6 +59,38 @@ static void test_heartbeats_keep_what_is_held(void **state)
 }
 
 /* Rule 33. */
+/* A batch that comes twice, to two consumers: the second one does not look again before the first
+ * can have died. Each look is a receipt, and there are not many before the dead letters. Rule 31.
+ */
+static void test_what_another_holds_is_seldom_looked_at(void **state)
+{
+    struct made_event event = {.time_ms = HOUR_S * 1000 + 1000, .kind = 4};
+    struct place p;
+    struct buf body;
+    (void)state;
+    place_open(&p);
+    struct consumer *one = place_consumer(&p, "spool"), *other = place_consumer(&p, "spool-2");
+    buf_init(&body, 1 << 16);
+    begin_batch(&body, id_new(&FAKE), HOUR_S, 1);
+    add_event(&body, &event);
+    send_bytes(&p, id_new(&FAKE), buf_str(&body), 1);
+    consumer_heartbeat(one);
+    consumer_step(one, 0);
+    send_bytes(&p, id_new(&FAKE), buf_str(&body), 1);
+    consumer_step(other, 0);
+    for (int i = 0; i < 4; i++) {
+        now_ms += STALE_MS / 4;
+        consumer_heartbeat(one);
+        assert_int_equal(receivable(&p), 0);
+    }
+    now_ms += RETRY_MS + 1;
+    assert_int_equal(receivable(&p), 1);
+    consumer_free(one);
+    consumer_free(other);
+    buf_clear(&body);
+    place_close(&p);
+}
+
 static void test_late_hours_do_not_close_open_ones(void **state)
 {
     struct place p;
@@ -297,6 +329,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_heartbeats_keep_what_is_held),
+        cmocka_unit_test(test_what_another_holds_is_seldom_looked_at),
         cmocka_unit_test(test_late_hours_do_not_close_open_ones),
         cmocka_unit_test(test_more_hours_than_may_be_open),
         cmocka_unit_test(test_size_closes_a_segment),
