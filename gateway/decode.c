@@ -104,6 +104,16 @@ static enum code add_if_match(struct request *request, struct overlay *overlay, 
     return error_field(err, "If-Match", "must be an entity tag in quotes, or *");
 }
 
+/* What a change must not find is not known before it is made, and to make it all the same is worse
+ * than to refuse (RFC 9110 section 13.1.2). */
+static enum code check_none_match(const struct request *request, struct error *err)
+{
+    if (str_eq(request->http->method, STR("GET")) || request->is_head ||
+        !http_header_find(request->http, STR("If-None-Match")).ptr)
+        return CODE_OK;
+    return error_field(err, "If-None-Match", "is possible with GET and HEAD only");
+}
+
 /* The part of a dotted path below the body's field, or an empty one. */
 static struct str below_body(const struct schema_path *path, const struct schema_field *body,
                              struct arena *arena)
@@ -189,6 +199,8 @@ enum stage_result stage_decode(struct request *request)
         code = add_idempotency(request, overlay, &err);
     if (code == CODE_OK)
         code = add_if_match(request, overlay, &err);
+    if (code == CODE_OK)
+        code = check_none_match(request, &err);
     if (code == CODE_OK)
         code = read_body(request, &json, &err);
     if (code == CODE_OK)
