@@ -11,6 +11,8 @@
 
 #include "omnidata/event/v1/event.pb-c.h"
 
+#include <pthread.h>
+
 enum { SENT_MAX = 32, ROOMY = 1 << 20 };
 
 /* Remembers what it was sent; answers as it is told, once. */
@@ -278,6 +280,47 @@ static void orphans_are_dropped(void **state)
     stop(&s);
 }
 
+static void *read_many(void *argument)
+{
+    const struct event_facts facts = {.kind = EVENT_USER_READ, .user_id = STR("somebody")};
+    for (int i = 0; i < 20; i++)
+        emitter_put(argument, &facts);
+    return NULL;
+}
+
+static void threads_end_with_everything_sent(void **state)
+{
+    struct suite *suite = *state;
+    struct fake_queue queue = {.base = {.send = fake_send}};
+    struct direct *direct = direct_new(ROOMY);
+    struct relay *relay = relay_new(&(struct relay_options){.store = suite->store,
+                                                            .sender = &queue.base,
+                                                            .direct = direct,
+                                                            .backoff_min_ms = 1,
+                                                            .backoff_max_ms = 2,
+                                                            .call_ms = 5000});
+    struct emitter *emitter = emitter_new(&(struct emitter_options){.store = suite->store,
+                                                                    .direct = direct,
+                                                                    .clock = &suite->clock.base,
+                                                                    .ring_slots = 64,
+                                                                    .outbox_bytes_max = 1 << 20,
+                                                                    .sealed = relay_wake,
+                                                                    .argument = relay});
+    pthread_t readers[2];
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&readers[i], NULL, read_many, emitter), 0);
+    for (int i = 0; i < 2; i++)
+        pthread_join(readers[i], NULL);
+    emitter_free(emitter);
+    relay_free(relay, 60000);
+    size_t events = 0;
+    for (size_t i = 0; i < queue.sent_count; i++)
+        events += queue.sent[i].events;
+    assert_int_equal(events, 40);
+    assert_books(suite, 40, 0);
+    direct_free(direct);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -288,6 +331,7 @@ int main(void)
         SUITE_TEST(while_the_queue_is_away_reads_are_shed_and_counted),
         SUITE_TEST(what_the_queue_refuses_is_not_kept),
         SUITE_TEST(orphans_are_dropped),
+        SUITE_TEST(threads_end_with_everything_sent),
     };
     return suite_run(tests);
 }
