@@ -12,7 +12,7 @@ enum {
     STS_MS = 5000,
     CONTAINER_MS = 2000,
     INSTANCE_MS = 1000, /* off EC2 nobody answers, and nobody should wait for that */
-    URI_BYTES_MAX = 64 * 1024,
+    FIELDS_BYTES_MAX = 64 * 1024,
 };
 
 static struct str variable(const struct credentials_context *context, const char *name)
@@ -59,26 +59,29 @@ enum code credentials_web_identity(const struct credentials_context *context,
                                    struct credentials_found *found, bool *configured,
                                    struct error *err)
 {
+    static const struct http_header form = {{"Content-Type", 12},
+                                            {"application/x-www-form-urlencoded", 33}};
     struct str file = variable(context, "AWS_WEB_IDENTITY_TOKEN_FILE");
     struct str role = variable(context, "AWS_ROLE_ARN"), token, body;
     struct str session = variable(context, "AWS_ROLE_SESSION_NAME");
-    struct buf uri;
+    struct buf fields;
     *configured = file.len && role.len;
     if (!*configured)
         return CODE_OK;
     if (credentials_read_file(file.ptr, context->arena, &token, err) != CODE_OK)
         return error_prefix(err, "AWS_WEB_IDENTITY_TOKEN_FILE");
-    buf_init_arena(&uri, context->arena, URI_BYTES_MAX);
-    aws_encode_query(&uri, STR("Action"), STR("AssumeRoleWithWebIdentity"));
-    aws_encode_query(&uri, STR("Version"), STR("2011-06-15"));
-    aws_encode_query(&uri, STR("RoleArn"), role);
-    aws_encode_query(&uri, STR("RoleSessionName"), session.len ? session : STR("omnidata"));
-    aws_encode_query(&uri, STR("WebIdentityToken"), token);
-    const char *whole =
-        arena_printf(context->arena, "%s/?%s", sts_endpoint(context), buf_cstr(&uri));
-    if (uri.overflow)
+    buf_init_arena(&fields, context->arena, FIELDS_BYTES_MAX);
+    aws_encode_query(&fields, STR("Action"), STR("AssumeRoleWithWebIdentity"));
+    aws_encode_query(&fields, STR("Version"), STR("2011-06-15"));
+    aws_encode_query(&fields, STR("RoleArn"), role);
+    aws_encode_query(&fields, STR("RoleSessionName"), session.len ? session : STR("omnidata"));
+    aws_encode_query(&fields, STR("WebIdentityToken"), token);
+    if (fields.overflow)
         return error_set(err, CODE_FAILED_PRECONDITION, NULL, "the web identity is too long");
-    if (credentials_fetch(context, "GET", whole, NULL, 0, STS_MS, &body, err) != CODE_OK)
+    /* As a form: addresses are written to logs, and the token is a secret. */
+    const char *sts = arena_printf(context->arena, "%s/", sts_endpoint(context));
+    if (credentials_fetch(context, "POST", sts, buf_str(&fields), &form, 1, STS_MS, &body, err) !=
+        CODE_OK)
         return error_prefix(err, "STS");
     return read_sts(context, body, found, err);
 }
@@ -164,8 +167,8 @@ enum code credentials_container(const struct credentials_context *context,
                                       : "AWS_CONTAINER_CREDENTIALS_FULL_URI");
     if (container_token(context, &header.value, err) != CODE_OK)
         return err->code;
-    if (credentials_fetch(context, "GET", full.ptr, &header, header.value.len > 0, CONTAINER_MS,
-                          &body, err) != CODE_OK)
+    if (credentials_fetch(context, "GET", full.ptr, STR(""), &header, header.value.len > 0,
+                          CONTAINER_MS, &body, err) != CODE_OK)
         return err->code;
     return credentials_read_json(context->arena, body, found, err);
 }
@@ -195,18 +198,19 @@ enum code credentials_instance(const struct credentials_context *context,
         own.len--;
     const char *base =
         own.len ? arena_printf(arena, "%.*s", STR_ARG(own)) : "http://169.254.169.254";
-    if (credentials_fetch(context, "PUT", arena_printf(arena, "%s/latest/api/token", base),
+    if (credentials_fetch(context, "PUT", arena_printf(arena, "%s/latest/api/token", base), STR(""),
                           &lifetime, 1, INSTANCE_MS, &token.value, err) != CODE_OK)
         return err->code;
     const char *list = arena_printf(arena, "%s/latest/meta-data/iam/security-credentials/", base);
-    if (credentials_fetch(context, "GET", list, &token, 1, INSTANCE_MS, &role, err) != CODE_OK)
+    if (credentials_fetch(context, "GET", list, STR(""), &token, 1, INSTANCE_MS, &role, err) !=
+        CODE_OK)
         return err->code;
     struct str lines = str_trim(role);
     str_next(&lines, '\n', &role);
     if (!is_role_name(role))
         return error_set(err, CODE_FAILED_PRECONDITION, NULL, "the instance has no role");
     if (credentials_fetch(context, "GET", arena_printf(arena, "%s%.*s", list, STR_ARG(role)),
-                          &token, 1, INSTANCE_MS, &body, err) != CODE_OK)
+                          STR(""), &token, 1, INSTANCE_MS, &body, err) != CODE_OK)
         return err->code;
     return credentials_read_json(arena, body, found, err);
 }

@@ -47,14 +47,15 @@ enum code credentials_read_file(const char *path, struct arena *arena, struct st
 }
 
 enum code credentials_fetch(const struct credentials_context *context, const char *method,
-                            const char *uri, const struct http_header *headers, size_t count,
-                            int64_t deadline_ms, struct str *body, struct error *err)
+                            const char *uri, struct str sent, const struct http_header *headers,
+                            size_t count, int64_t deadline_ms, struct str *body, struct error *err)
 {
     const struct http_client_request request = {
         .method = str_of(method),
         .url = str_of(uri),
         .headers = headers,
         .header_count = count,
+        .body = sent,
         .deadline_ms = deadline_ms,
         .response_bytes_max = ANSWER_BYTES_MAX,
     };

@@ -73,7 +73,8 @@ enum code credentials_read_json(struct arena *arena, struct str text,
 enum code credentials_read_file(const char *path, struct arena *arena, struct str *text,
                                 struct error *err) MUST_CHECK;
 
-/* One request, at most `deadline_ms`, for a 200 and its body. */
+/* One request with the body `sent`, at most `deadline_ms`, for a 200 and its body. */
 enum code credentials_fetch(const struct credentials_context *context, const char *method,
-                            const char *uri, const struct http_header *headers, size_t count,
-                            int64_t deadline_ms, struct str *body, struct error *err) MUST_CHECK;
+                            const char *uri, struct str sent, const struct http_header *headers,
+                            size_t count, int64_t deadline_ms, struct str *body,
+                            struct error *err) MUST_CHECK;

@@ -222,8 +222,8 @@ class Handler(BaseHTTPRequestHandler):
             return
         size = int(self.headers.get("Content-Length", 0))
         path, _, query = self.path.partition("?")
-        if "Action=AssumeRoleWithWebIdentity" in query:
-            self.assume_role(query)
+        if self.command == "POST" and "Authorization" not in self.headers:
+            self.assume_role(self.rfile.read(size))
             return
         service, operation = self.service_and_operation(query)
         fault = self.owner.fault_for(service, operation)
@@ -332,15 +332,15 @@ class Handler(BaseHTTPRequestHandler):
 
     # --- both ends ---
 
-    def assume_role(self, query):
-        """The one request that nobody signs. moto wants it as a form."""
+    def assume_role(self, form):
+        """The one request that nobody signs."""
         operation = "AssumeRoleWithWebIdentity"
         fault = self.owner.fault_for("sts", operation)
         if fault:
             self.act("sts", operation, fault, b"")
             return
         sts = http.client.HTTPConnection("127.0.0.1", self.owner.upstreams["sts"], timeout=60)
-        sts.request("POST", "/", query, {"Content-Type": "application/x-www-form-urlencoded"})
+        sts.request("POST", "/", form, {"Content-Type": "application/x-www-form-urlencoded"})
         response = sts.getresponse()
         answer = response.read()
         sts.close()
