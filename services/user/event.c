@@ -1,12 +1,21 @@
-/* Fills nanopb structs and writes the one message that nanopb does not know, EventBatch. */
+/*
+ * Fills nanopb structs, and writes them and EventBatch by hand: every read is told of, and nanopb
+ * takes as long over an event (12,800 instructions) as SQLite over the read itself. Its encoding
+ * stays the measure: the tests hold ours against it.
+ */
 #include "user/event.h"
 
 #include "base/error.h"
-#include "pb/nano.h"
 
 #include <string.h>
 
-enum { SCHEMA_VERSION = 1, BATCH_LOST = 5, HEADER_BYTES_MAX = 80, TAG_LENGTH_BYTES_MAX = 4 };
+enum {
+    SCHEMA_VERSION = 1,
+    BATCH_LOST = 5,
+    HEADER_BYTES_MAX = 80,
+    TAG_LENGTH_BYTES_MAX = 4,
+    TIME_BYTES_MAX = 22, /* two numbers of ten bytes and their tags */
+};
 
 static bool set_text(char *to, size_t size, struct str text)
 {
@@ -38,10 +47,59 @@ void event_make(omnidata_event_v1_Event *event, const struct clock *clock,
     event->truncated = cut;
 }
 
+static void add_varint(struct buf *out, uint64_t value)
+{
+    for (; value >= 0x80; value >>= 7)
+        buf_add_char(out, (char)(value | 0x80));
+    buf_add_char(out, (char)value);
+}
+
+/* Fields with their default value are left out, as proto3 has it; all numbers are below 16. */
+static void add_number(struct buf *out, unsigned field, uint64_t value)
+{
+    if (!value)
+        return;
+    buf_add_char(out, (char)(field << 3));
+    add_varint(out, value);
+}
+
+static void add_text(struct buf *out, unsigned field, struct str text)
+{
+    if (!text.len)
+        return;
+    buf_add_char(out, (char)(field << 3 | 2));
+    add_varint(out, text.len);
+    buf_add(out, text);
+}
+
+static void add_time(struct buf *out, unsigned field, const google_protobuf_Timestamp *time)
+{
+    char memory[TIME_BYTES_MAX + 1];
+    struct buf inner = {.ptr = memory, .cap = sizeof memory, .max = TIME_BYTES_MAX};
+    add_number(&inner, 1, (uint64_t)time->seconds);
+    add_number(&inner, 2, (uint64_t)(int64_t)time->nanos);
+    buf_add_char(out, (char)(field << 3 | 2));
+    add_varint(out, inner.len);
+    buf_add(out, buf_str(&inner));
+}
+
 void event_encode(struct buf *out, const omnidata_event_v1_Event *event)
 {
-    if (!nano_encode(out, omnidata_event_v1_Event_fields, event))
-        out->overflow = true;
+    add_text(out, omnidata_event_v1_Event_id_tag, str_of(event->id));
+    add_number(out, omnidata_event_v1_Event_schema_version_tag, event->schema_version);
+    if (event->has_time)
+        add_time(out, omnidata_event_v1_Event_time_tag, &event->time);
+    add_number(out, omnidata_event_v1_Event_kind_tag, event->kind);
+    add_number(out, omnidata_event_v1_Event_status_tag, (uint64_t)(int64_t)event->status);
+    add_text(out, omnidata_event_v1_Event_actor_tag, str_of(event->actor));
+    add_text(out, omnidata_event_v1_Event_key_id_tag, str_of(event->key_id));
+    add_text(out, omnidata_event_v1_Event_user_id_tag, str_of(event->user_id));
+    add_text(out, omnidata_event_v1_Event_query_tag, str_of(event->query));
+    add_number(out, omnidata_event_v1_Event_result_count_tag, event->result_count);
+    add_text(out, omnidata_event_v1_Event_trace_id_tag, str_of(event->trace_id));
+    add_number(out, omnidata_event_v1_Event_truncated_tag, event->truncated);
+    if (event->has_producer_time)
+        add_time(out, omnidata_event_v1_Event_producer_time_tag, &event->producer_time);
 }
 
 int64_t event_hour_of(int64_t seconds)
@@ -52,13 +110,6 @@ int64_t event_hour_of(int64_t seconds)
 int64_t event_hour(const omnidata_event_v1_Event *event)
 {
     return event_hour_of(event->time.seconds);
-}
-
-static void add_varint(struct buf *out, uint64_t value)
-{
-    for (; value >= 0x80; value >>= 7)
-        buf_add_char(out, (char)(value | 0x80));
-    buf_add_char(out, (char)value);
 }
 
 void event_batch_init(struct event_batch *batch, const struct clock *clock, int64_t hour)

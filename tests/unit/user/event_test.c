@@ -54,6 +54,67 @@ static void event_says_what_happened(void **state)
     buf_clear(&bytes);
 }
 
+/* Fills the event with whatever the dice say, texts up to their full length. */
+static void any_text(char *text, size_t size, uint64_t *dice)
+{
+    *dice = *dice * 6364136223846793005u + 1442695040888963407u;
+    size_t length = *dice >> 60 == 0 ? size - 1 : (*dice >> 40) % size;
+    memset(text, 'a' + (int)(*dice >> 33) % 26, length);
+    text[*dice >> 62 ? length : 0] = '\0';
+}
+
+static int64_t any_number(uint64_t *dice)
+{
+    static const int shifts[] = {63, 57, 50, 32, 1, 0};
+    *dice = *dice * 6364136223846793005u + 1442695040888963407u;
+    int64_t number = (int64_t)*dice >> shifts[(*dice >> 20) % 6];
+    return *dice >> 61 ? number : 0;
+}
+
+static void any_event(omnidata_event_v1_Event *event, uint64_t *dice)
+{
+    memset(event, 0, sizeof *event);
+    any_text(event->id, sizeof event->id, dice);
+    event->schema_version = (uint32_t)any_number(dice);
+    event->has_time = any_number(dice) & 1;
+    event->time.seconds = any_number(dice);
+    event->time.nanos = (int32_t)any_number(dice);
+    event->kind = (omnidata_event_v1_EventKind)(any_number(dice) & 7);
+    event->status = (int32_t)any_number(dice);
+    any_text(event->actor, sizeof event->actor, dice);
+    any_text(event->key_id, sizeof event->key_id, dice);
+    any_text(event->user_id, sizeof event->user_id, dice);
+    any_text(event->query, sizeof event->query, dice);
+    event->result_count = (uint32_t)any_number(dice);
+    any_text(event->trace_id, sizeof event->trace_id, dice);
+    event->truncated = any_number(dice) & 1;
+    event->has_producer_time = any_number(dice) & 1;
+    event->producer_time.seconds = any_number(dice);
+    event->producer_time.nanos = (int32_t)any_number(dice);
+}
+
+static void encoding_is_that_of_nanopb(void **state)
+{
+    omnidata_event_v1_Event event;
+    struct buf ours, theirs;
+    uint64_t dice = 7;
+    (void)state;
+    buf_init(&ours, EVENT_BYTES_MAX);
+    buf_init(&theirs, EVENT_BYTES_MAX);
+    for (int i = 0; i < 20000; i++) {
+        any_event(&event, &dice);
+        buf_reset(&ours);
+        buf_reset(&theirs);
+        event_encode(&ours, &event);
+        assert_true(nano_encode(&theirs, omnidata_event_v1_Event_fields, &event));
+        assert_false(ours.overflow);
+        assert_int_equal(ours.len, theirs.len);
+        assert_memory_equal(ours.ptr, theirs.ptr, ours.len);
+    }
+    buf_clear(&ours);
+    buf_clear(&theirs);
+}
+
 static void long_texts_are_cut_between_code_points(void **state)
 {
     omnidata_event_v1_Event event;
@@ -198,6 +259,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(event_says_what_happened),
+        cmocka_unit_test(encoding_is_that_of_nanopb),
         cmocka_unit_test(long_texts_are_cut_between_code_points),
         cmocka_unit_test(largest_event_fits),
         cmocka_unit_test(batch_is_an_event_batch),
