@@ -111,6 +111,7 @@ def test_what_a_kill_takes_is_told(on_sqs, proxy):
     assert settled(on_sqs, 25) == (0, 25)
 
 
+# Rule 30.
 @KILLED
 def test_a_kill_after_a_lost_answer_counts_once(on_sqs, proxy):
     """The batch is in the queue, and so is the word that it is lost: the first of them counts."""

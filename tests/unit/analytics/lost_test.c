@@ -106,6 +106,7 @@ static void open_with(struct place *p, bool lost_first)
     send_one(p, id, !lost_first);
 }
 
+/* Rule 30. */
 static void test_the_first_one_counts(void **state)
 {
     (void)state;
