@@ -8,6 +8,7 @@
 #include "crypto/crypto.h"
 #include "user/reasons.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -21,7 +22,8 @@ enum {
     KEYS_MAX = 8,
     MAC_BYTES = 16,
     HEAD_BYTES = 1 + KEY_ID_BYTES + MAC_BYTES,
-    TOKEN_BYTES_MAX = 4096,
+    RAW_BYTES_MAX = HEAD_BYTES + PAGE_POSITION_BYTES_MAX,
+    TOKEN_BYTES_MAX = (RAW_BYTES_MAX + 2) / 3 * 4,
     FILE_BYTES_MAX = 4096,
     PATH_BYTES = 4096,
 };
@@ -155,13 +157,14 @@ struct str page_token_seal(const struct page_tokens *tokens, const struct page_s
     struct buf raw, text;
     if (!position.len)
         return STR("");
+    assert(position.len <= PAGE_POSITION_BYTES_MAX);
     make_mac(key, scope, position, arena, mac);
-    buf_init_arena(&raw, arena, TOKEN_BYTES_MAX);
+    buf_init_arena(&raw, arena, RAW_BYTES_MAX);
     buf_add_char(&raw, TOKEN_VERSION);
     buf_add_mem(&raw, key->id, KEY_ID_BYTES);
     buf_add_mem(&raw, mac, MAC_BYTES);
     buf_add(&raw, position);
-    buf_init_arena(&text, arena, 2 * TOKEN_BYTES_MAX);
+    buf_init_arena(&text, arena, TOKEN_BYTES_MAX);
     encode_base64url(&text, buf_str(&raw));
     return str_of(buf_cstr(&text));
 }

@@ -10,6 +10,8 @@
 
 #include <stdint.h>
 
+enum { PAGE_POSITION_BYTES_MAX = 2048 }; /* what a store may need to find its place again */
+
 struct page_tokens;
 
 /*
@@ -27,7 +29,8 @@ struct page_scope {
     struct str query; /* as it was understood; empty for lists */
 };
 
-/* URL-safe text in `arena`; an empty position gives an empty token. Thread-safe. */
+/* URL-safe text in `arena`; an empty position gives an empty token. The position has at most
+ * PAGE_POSITION_BYTES_MAX bytes. Thread-safe. */
 struct str page_token_seal(const struct page_tokens *tokens, const struct page_scope *scope,
                            struct str position, struct arena *arena);
 

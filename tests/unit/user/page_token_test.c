@@ -68,6 +68,11 @@ static void there_and_back(void **state)
     assert_int_equal(seal(STR("")).len, 0);
     assert_int_equal(open_token(&SEARCH, STR(""), &position), CODE_OK);
     assert_int_equal(position.len, 0);
+    char longest[PAGE_POSITION_BYTES_MAX];
+    memset(longest, 'x', sizeof longest);
+    token = seal((struct str){longest, sizeof longest});
+    assert_int_equal(open_token(&SEARCH, token, &position), CODE_OK);
+    assert_int_equal(position.len, sizeof longest);
 }
 
 /* Rule 22. */
