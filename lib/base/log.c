@@ -35,7 +35,10 @@ bool log_level_parse(struct str text, enum log_level *level)
 
 void log_set_trace(struct str trace_id)
 {
-    snprintf(trace, sizeof trace, "%.*s", STR_ARG(trace_id));
+    size_t kept = trace_id.len < sizeof trace ? trace_id.len : sizeof trace - 1;
+    if (kept)
+        memcpy(trace, trace_id.ptr, kept);
+    trace[kept] = '\0';
 }
 
 static void write_field(struct json_out *json, const struct log_field *field)

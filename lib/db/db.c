@@ -315,14 +315,27 @@ int64_t db_changes(struct db *db)
     return sqlite3_changes64(db->handle);
 }
 
+/* --- transactions: every job of reads has one, so that they are prepared as well --- */
+
+static const char BEGIN_READ[] = "BEGIN DEFERRED", BEGIN_WRITE[] = "BEGIN IMMEDIATE";
+static const char COMMIT[] = "COMMIT", ROLLBACK[] = "ROLLBACK";
+
+static enum code run(struct db *db, const char *sql, struct error *err)
+{
+    struct db_stmt *stmt = db_prepare(db, sql, err);
+    return stmt ? db_run(stmt, err) : err->code;
+}
+
 enum code db_begin(struct db *db, struct error *err)
 {
-    return db_exec(db, db->reader ? "BEGIN DEFERRED" : "BEGIN IMMEDIATE", err);
+    if (!db_prepare(db, ROLLBACK, err)) /* what has begun can be ended */
+        return err->code;
+    return run(db, db->reader ? BEGIN_READ : BEGIN_WRITE, err);
 }
 
 enum code db_commit(struct db *db, struct error *err)
 {
-    if (db_exec(db, "COMMIT", err) != CODE_OK) {
+    if (run(db, COMMIT, err) != CODE_OK) {
         db_rollback(db);
         return err->code;
     }
@@ -331,6 +344,7 @@ enum code db_commit(struct db *db, struct error *err)
 
 void db_rollback(struct db *db)
 {
+    struct error ignored;
     if (!sqlite3_get_autocommit(db->handle))
-        sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
+        (void)!run(db, ROLLBACK, &ignored);
 }

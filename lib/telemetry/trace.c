@@ -4,7 +4,6 @@
 #include "base/encode.h"
 #include "base/id.h"
 
-#include <stdio.h>
 #include <string.h>
 
 /* Exactly `chars` lower-case hex digits up to the next `-`. */
@@ -76,5 +75,10 @@ void trace_child(const struct trace *parent, struct trace *child)
 
 void trace_format(const struct trace *trace, char text[TRACE_PARENT_CHARS + 1])
 {
-    snprintf(text, TRACE_PARENT_CHARS + 1, "00-%s-%s-0%d", trace->id, trace->span, trace->sampled);
+    char *to = mempcpy(text, "00-", 3);
+    to = mempcpy(to, trace->id, TRACE_ID_CHARS);
+    *to++ = '-';
+    to = mempcpy(to, trace->span, TRACE_SPAN_CHARS);
+    to = mempcpy(to, trace->sampled ? "-01" : "-00", 3);
+    *to = '\0';
 }

@@ -24,5 +24,5 @@ void trace_new(struct trace *trace);
 /* The same trace with a new span: for the next hop. */
 void trace_child(const struct trace *parent, struct trace *child);
 
-/* "00-<id>-<span>-01" */
+/* "00-<id>-<span>-01", of a trace that is not empty. */
 void trace_format(const struct trace *trace, char text[TRACE_PARENT_CHARS + 1]);
