@@ -45,6 +45,11 @@ def emitted(stack):
             int(told.get("pending", 0)), int(told.get("droppedReads", 0)))
 
 
+def come_back(stack):
+    stack.start_user()
+    wait_until(lambda: stack.http.get("/v1/users").status_code == 200, 60, "users answer")
+
+
 def settled(stack, searches):
     """(archived, lost) of the searches, once the books agree; each row is there once."""
     reconcile(stack, wait="120s")
@@ -93,8 +98,7 @@ def test_a_lost_answer_counts_once(on_sqs, proxy):
 def test_sigterm_sends_what_is_in_the_ring(on_sqs):
     search(on_sqs, 40)
     on_sqs.user.stop()
-    on_sqs.start_user()
-    wait_until(lambda: on_sqs.http.get("/v1/users").status_code == 200, 60, "users answer")
+    come_back(on_sqs)
     assert settled(on_sqs, 40) == (40, 0)
 
 
@@ -106,8 +110,7 @@ def test_what_a_kill_takes_is_told(on_sqs, proxy):
     wait_until(lambda: emitted(on_sqs)[:2] == (25, 25), 60, "all reads are counted")
     on_sqs.user.kill9()
     proxy.clear()
-    on_sqs.start_user()
-    wait_until(lambda: on_sqs.http.get("/v1/users").status_code == 200, 60, "users answer")
+    come_back(on_sqs)
     assert settled(on_sqs, 25) == (0, 25)
 
 
@@ -122,9 +125,8 @@ def test_a_kill_after_a_lost_answer_counts_once(on_sqs, proxy):
     wait_until(lambda: len(proxy.seen("sqs", SEND)) > 1, 60, "they are sent")
     on_sqs.user.kill9()
     proxy.clear()
-    on_sqs.start_user()
     on_sqs.start_analytics()
-    wait_until(lambda: on_sqs.http.get("/v1/users").status_code == 200, 60, "users answer")
+    come_back(on_sqs)
     wait_until(lambda: emitted(on_sqs)[1] == 0, 120, "the word is sent")
     archived, lost = settled(on_sqs, 25)
     assert archived + lost == 25

@@ -170,3 +170,37 @@ static inline struct place faulty_place(struct faults *faults, const struct plac
     active_faults = faults;
     return outer;
 }
+
+/* --- running a consumer over a place --- */
+
+enum { PLACE_ROUNDS_MAX = 400 };
+
+static inline bool place_is_empty(struct place *p)
+{
+    struct queue_stats stats;
+    struct error err;
+    assert_int_equal(p->queue->vtable->stats(p->queue, &stats, &err), CODE_OK);
+    return stats.messages == 0;
+}
+
+/* Rounds with heartbeats, the clock going on, until everything is done or the process is dead. */
+static inline void place_run(struct place *p, struct consumer *c, const struct faults *faults)
+{
+    for (int round = 0; round < PLACE_ROUNDS_MAX && !(faults && faults->dead); round++) {
+        consumer_step(c, 0);
+        consumer_heartbeat(c);
+        now_ms += 700;
+        if (place_is_empty(p) && consumer_segment_count(c) == 0)
+            break;
+    }
+}
+
+static inline void place_finish(struct place *p, const char *spool)
+{
+    struct consumer *c = place_consumer(p, spool);
+    consumer_recover(c, INT64_MAX);
+    place_run(p, c, NULL);
+    assert_true(place_is_empty(p));
+    assert_true(consumer_drain(c, 0));
+    consumer_free(c);
+}

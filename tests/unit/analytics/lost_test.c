@@ -4,7 +4,7 @@
  */
 #include "tests/unit/analytics/faulty.h"
 
-enum { EVENTS = 4, ROUNDS_MAX = 400, CALLS_MAX = 300 };
+enum { EVENTS = 4, CALLS_MAX = 300 };
 
 static const int64_t HOUR_S = 1795370400;
 
@@ -24,35 +24,6 @@ static void send_one(struct place *p, struct id id, bool lost)
     }
     send_bytes(p, id_new(&FAKE), buf_str(&body), EVENTS); /* a message of its own */
     buf_clear(&body);
-}
-
-static bool queue_is_empty(struct place *p)
-{
-    struct queue_stats stats;
-    struct error err;
-    assert_int_equal(p->queue->vtable->stats(p->queue, &stats, &err), CODE_OK);
-    return stats.messages == 0;
-}
-
-static void run(struct place *p, struct consumer *c, const struct faults *faults)
-{
-    for (int round = 0; round < ROUNDS_MAX && !(faults && faults->dead); round++) {
-        consumer_step(c, 0);
-        consumer_heartbeat(c);
-        now_ms += 700;
-        if (queue_is_empty(p) && consumer_segment_count(c) == 0)
-            break;
-    }
-}
-
-static void run_to_the_end(struct place *p)
-{
-    struct consumer *c = place_consumer(p, "spool");
-    consumer_recover(c, INT64_MAX);
-    run(p, c, NULL);
-    assert_true(queue_is_empty(p));
-    assert_true(consumer_drain(c, 0));
-    consumer_free(c);
 }
 
 static void add_count(void *argument, const struct rollup_count *count)
@@ -113,7 +84,7 @@ static void test_the_first_one_counts(void **state)
     for (int lost_first = 0; lost_first < 2; lost_first++) {
         struct place p;
         open_with(&p, lost_first);
-        run_to_the_end(&p);
+        place_finish(&p, "spool");
         assert_int_equal(check(&p), !lost_first);
         place_close(&p);
     }
@@ -125,7 +96,7 @@ static void test_alone(void **state)
     (void)state;
     place_open(&p);
     send_one(&p, id_new(&FAKE), true);
-    run_to_the_end(&p);
+    place_finish(&p, "spool");
     assert_false(check(&p));
     place_close(&p);
 }
@@ -137,7 +108,7 @@ static void let_another_work(void *argument)
     struct faults *mine = active_faults;
     now_ms += LEASE_MS + STALE_MS + 1;
     struct consumer *c = place_consumer(p, "spool-2");
-    run(p, c, NULL);
+    place_run(p, c, NULL);
     consumer_drain(c, 0);
     consumer_free(c);
     active_faults = mine;
@@ -152,12 +123,12 @@ static bool survive(enum fault_mode mode, int at, bool lost_first)
     faults.pause = let_another_work;
     faults.argument = &p;
     struct consumer *c = place_consumer(&outer, "spool");
-    run(&p, c, &faults);
+    place_run(&p, c, &faults);
     bool happened = faults.happened;
     consumer_free(c);
     place_reopen(&p);
     now_ms += LEASE_MS + 1;
-    run_to_the_end(&p);
+    place_finish(&p, "spool");
     check(&p);
     place_close(&p);
     return happened;
@@ -222,7 +193,7 @@ static void test_no_claim_is_taken_across(void **state)
         free_lines(&events);
         free_lines(&errors);
         assert_int_equal(p.queue->vtable->extend(p.queue, handle, 0, &err), CODE_OK);
-        run_to_the_end(&p);
+        place_finish(&p, "spool");
         assert_int_equal(check(&p), !lost_first);
         arena_clear(&arena);
         place_close(&p);

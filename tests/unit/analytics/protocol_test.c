@@ -5,7 +5,7 @@
  */
 #include "tests/unit/analytics/faulty.h"
 
-enum { BATCHES = 6, EVENTS = 4, ROUNDS_MAX = 400, CALLS_MAX = 500 };
+enum { BATCHES = 6, EVENTS = 4, CALLS_MAX = 500 };
 
 static const int64_t HOUR_S = 1795370400;
 
@@ -34,36 +34,6 @@ static void send_batches(struct place *p)
         send_bytes(p, id, buf_str(&body), EVENTS);
         buf_clear(&body);
     }
-}
-
-static bool queue_is_empty(struct place *p)
-{
-    struct queue_stats stats;
-    struct error err;
-    assert_int_equal(p->queue->vtable->stats(p->queue, &stats, &err), CODE_OK);
-    return stats.messages == 0;
-}
-
-/* Rounds with heartbeats, the clock going on, until everything is done or the process is dead. */
-static void run(struct place *p, struct consumer *c, const struct faults *faults)
-{
-    for (int round = 0; round < ROUNDS_MAX && !(faults && faults->dead); round++) {
-        consumer_step(c, 0);
-        consumer_heartbeat(c);
-        now_ms += 700;
-        if (queue_is_empty(p) && consumer_segment_count(c) == 0)
-            break;
-    }
-}
-
-static void run_to_the_end(struct place *p, const char *spool)
-{
-    struct consumer *c = place_consumer(p, spool);
-    consumer_recover(c, INT64_MAX);
-    run(p, c, NULL);
-    assert_true(queue_is_empty(p));
-    assert_true(consumer_drain(c, 0));
-    consumer_free(c);
 }
 
 struct sums {
@@ -167,7 +137,7 @@ static void test_without_failure(void **state)
     (void)state;
     place_open(&p);
     send_batches(&p);
-    run_to_the_end(&p, "spool");
+    place_finish(&p, "spool");
     check(&p);
     assert_int_equal(p.ledger->vtable->status(p.ledger, &status, &err), CODE_OK);
     assert_int_equal(status.objects, 5); /* two hours of events and searches, one of errors */
@@ -188,9 +158,9 @@ static void survive_failures(enum fault_mode mode)
         outer = faulty_place(&faults, &p, mode, n);
         struct consumer *c = place_consumer(&outer, "spool");
         consumer_recover(c, INT64_MAX);
-        run(&p, c, &faults);
+        place_run(&p, c, &faults);
         happened = faults.happened;
-        assert_true(queue_is_empty(&p));
+        assert_true(place_is_empty(&p));
         assert_true(consumer_drain(c, 0));
         consumer_free(c);
         check(&p);
@@ -237,11 +207,11 @@ static void survive_deaths(enum fault_mode mode)
         send_batches(&p);
         outer = faulty_place(&faults, &p, mode, n);
         struct consumer *c = place_consumer(&outer, "spool");
-        run(&p, c, &faults);
+        place_run(&p, c, &faults);
         happened = faults.happened;
         consumer_free(c);
         place_reopen(&p);
-        run_to_the_end(&p, "spool");
+        place_finish(&p, "spool");
         check(&p);
         place_close(&p);
     }
@@ -274,17 +244,17 @@ static void survive_two(enum fault_mode first_mode, enum fault_mode mode, int st
             send_batches(&p);
             outer = faulty_place(&faults, &p, first_mode, k);
             struct consumer *c = place_consumer(&outer, "spool");
-            run(&p, c, &faults);
+            place_run(&p, c, &faults);
             consumer_free(c);
             place_reopen(&p);
             outer = faulty_place(&faults, &p, mode, n);
             c = place_consumer(&outer, "spool");
             consumer_recover(c, INT64_MAX);
-            run(&p, c, &faults);
+            place_run(&p, c, &faults);
             happened = faults.happened;
             consumer_free(c);
             place_reopen(&p);
-            run_to_the_end(&p, "spool");
+            place_finish(&p, "spool");
             check(&p);
             place_close(&p);
         }
@@ -310,8 +280,8 @@ static void let_another_work(void *argument)
     struct faults *mine = active_faults;
     now_ms += LEASE_MS + STALE_MS + 1;
     struct consumer *c = place_consumer(p, "spool-2");
-    run(p, c, NULL);
-    assert_true(queue_is_empty(p));
+    place_run(p, c, NULL);
+    assert_true(place_is_empty(p));
     consumer_drain(c, 0);
     consumer_free(c);
     active_faults = mine;
@@ -329,14 +299,14 @@ static void survive_pauses(enum fault_mode mode)
         faults.pause = let_another_work;
         faults.argument = &p;
         struct consumer *c = place_consumer(&outer, "spool");
-        run(&p, c, &faults);
-        run(&p, c, &faults); /* what it still had in hand */
+        place_run(&p, c, &faults);
+        place_run(&p, c, &faults); /* what it still had in hand */
         happened = faults.happened;
         consumer_drain(c, 0);
         assert_int_equal(consumer_segment_count(c), 0);
         consumer_free(c);
         place_reopen(&p);
-        run_to_the_end(&p, "spool");
+        place_finish(&p, "spool");
         check(&p);
         place_close(&p);
     }
@@ -369,7 +339,7 @@ static void test_a_sleeper_finds_its_tombstone(void **state)
     struct lines before = read_archive(&p, "");
     assert_int_equal(before.tombstones, 5);
     now_ms += 1000;
-    run(&p, sleeper, NULL);
+    place_run(&p, sleeper, NULL);
     assert_int_equal(consumer_segment_count(sleeper), 0);
     struct lines after = read_archive(&p, "");
     assert_int_equal(after.count, before.count);
@@ -403,7 +373,7 @@ static void test_two_at_once(void **state)
     consumer_free(a);
     consumer_free(b);
     place_reopen(&p);
-    run_to_the_end(&p, "spool");
+    place_finish(&p, "spool");
     check(&p);
     place_close(&p);
 }
@@ -425,12 +395,12 @@ static void test_duplicates_are_dropped(void **state)
         p.queue->vtable->receive(p.queue, BATCHES, 1, 0, &arena, messages, &count, &err), CODE_OK);
     assert_int_equal(count, BATCHES);
     now_ms += 10;
-    run_to_the_end(&p, "spool");
+    place_finish(&p, "spool");
     for (size_t i = 0; i < count; i++) {
         struct queue_item item = {messages[i].id, messages[i].body, EVENTS};
         assert_int_equal(p.queue->vtable->send(p.queue, &item, 1, &err), CODE_OK);
     }
-    run_to_the_end(&p, "spool");
+    place_finish(&p, "spool");
     check(&p);
     assert_int_equal(p.ledger->vtable->status(p.ledger, &status, &err), CODE_OK);
     assert_int_equal(status.duplicates, BATCHES);
