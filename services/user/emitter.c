@@ -14,7 +14,12 @@
 #include <string.h>
 #include <time.h>
 
-enum { FLUSH_EVERY_MS = 400, BATCHES_AT_ONCE = 8, BATCH_BYTES = EVENT_BATCH_BYTES_MAX + 1024 };
+enum {
+    FLUSH_EVERY_MS = 400,
+    SAY_EVERY_MS = 10 * 1000,
+    BATCHES_AT_ONCE = 8,
+    BATCH_BYTES = EVENT_BATCH_BYTES_MAX + 1024,
+};
 
 struct emitter {
     struct emitter_options options;
@@ -22,7 +27,9 @@ struct emitter {
     struct pseudonyms *pseudonyms;
     atomic_uint_fast64_t shed;  /* dropped after the ring */
     atomic_bool hurry;          /* the thread was told already that the ring fills */
-    pthread_mutex_t flush_lock; /* one flush at a time */
+    pthread_mutex_t flush_lock; /* one flush at a time; guards the two that follow */
+    uint64_t unsaid;            /* dropped, and not in the log yet */
+    int64_t said_ms;            /* monotonic; 0: never */
     pthread_mutex_t lock;       /* guards what follows */
     pthread_cond_t wake;
     bool stopping, thread_runs;
@@ -114,10 +121,17 @@ static void seal_open(struct flush *flush)
     flush->is_open = false;
 }
 
+/* Every ten seconds is often enough to say so: while a queue is away, each flush drops. */
 static void drop(struct emitter *emitter, uint64_t events, const char *why)
 {
+    int64_t now_ms = clock_mono_ms(emitter->options.clock);
     atomic_fetch_add(&emitter->shed, events);
-    log_warn("read_events_dropped", LOG_I("count", events), LOG_C("reason", why));
+    emitter->unsaid += events;
+    if (emitter->said_ms && now_ms < emitter->said_ms + SAY_EVERY_MS)
+        return;
+    log_warn("read_events_dropped", LOG_I("count", emitter->unsaid), LOG_C("reason", why));
+    emitter->unsaid = 0;
+    emitter->said_ms = now_ms;
 }
 
 static uint64_t events_of(const struct store_batch *batches, size_t count)
@@ -342,6 +356,9 @@ void emitter_free(struct emitter *emitter)
         pthread_mutex_unlock(&emitter->lock);
         pthread_join(emitter->thread, NULL);
     }
+    if (emitter->unsaid)
+        log_warn("read_events_dropped", LOG_I("count", emitter->unsaid),
+                 LOG_C("reason", "as said before"));
     event_ring_free(emitter->ring);
     pseudonyms_free(emitter->pseudonyms);
     pthread_cond_destroy(&emitter->wake);
