@@ -47,9 +47,10 @@ void event_make(omnidata_event_v1_Event *event, const struct clock *clock,
     event->truncated = cut;
 }
 
-/* A field that the proto gains has to be written here as well; its tag has one byte below 16. */
-#define COUNT_FIELD(arena, kind, rule, type, name, number) +((number) < 16 ? 1 : 16)
-_Static_assert(omnidata_event_v1_Event_FIELDLIST(COUNT_FIELD, 0) == 13, "fields of Event");
+/* A field that the proto gains has to be written here as well; a tag has one byte below 16. */
+#define FIELD(arena, kind, rule, type, name, number) FIELD_##name,
+enum { omnidata_event_v1_Event_FIELDLIST(FIELD, 0) FIELD_COUNT };
+_Static_assert(FIELD_COUNT == 13, "fields of Event");
 
 static void add_varint(struct buf *out, uint64_t value)
 {
