@@ -46,6 +46,7 @@ CREATE EXTERNAL TABLE omnidata.searches (
   status int,
   result_count bigint,
   actor string,
+  partial boolean,
   truncated boolean,
   batch_id string
 )

@@ -120,13 +120,19 @@ static int ask_both(struct reconcile *reconcile)
     return result == COMMAND_OK ? ask_users(reconcile, &from, &to) : result;
 }
 
+/* Events that no hour counts yet are of the hour that goes on. */
+static bool is_equal(const struct reconcile *reconcile)
+{
+    return hour_list_equal(&reconcile->hours) && (reconcile->to_s || !reconcile->pending);
+}
+
 static void print_json(struct reconcile *reconcile, struct buf *out)
 {
     struct json_out json = json_out_to(out);
     struct hour_books total = hour_list_total(&reconcile->hours);
     json_object_begin(&json);
     json_key(&json, STR("equal"));
-    json_bool(&json, hour_list_equal(&reconcile->hours));
+    json_bool(&json, is_equal(reconcile));
     json_key(&json, STR("total"));
     hour_books_json(&json, &total, false);
     json_key(&json, STR("pendingAtSource"));
@@ -145,7 +151,7 @@ static void print_json(struct reconcile *reconcile, struct buf *out)
 static void print_table(struct reconcile *reconcile, struct buf *out)
 {
     hour_list_table(&reconcile->hours, out);
-    if (hour_list_equal(&reconcile->hours)) {
+    if (is_equal(reconcile)) {
         buf_add_cstr(out, "equal: every event is archived or quarantined\n");
         return;
     }
@@ -166,7 +172,7 @@ static int look(struct reconcile *reconcile, const volatile sig_atomic_t *signal
             return COMMAND_INTERRUPTED;
         if (result != COMMAND_OK)
             return result == COMMAND_FAILED ? COMMAND_USAGE : result;
-        if (hour_list_equal(&reconcile->hours))
+        if (is_equal(reconcile))
             return COMMAND_OK;
         if (clock_mono_ms(clock_real()) + POLL_MS > end_ms)
             return COMMAND_FAILED;

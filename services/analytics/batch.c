@@ -15,7 +15,6 @@ struct reading {
     struct batch *batch;
     struct buf searches, errors; /* rows, until all events are read */
     struct rollup_delta events_delta, searches_delta;
-    struct searches steps;
     struct row_context row;
 };
 
@@ -60,10 +59,10 @@ static void read_search(struct reading *r, const omnidata_event_v1_Event *event)
     struct batch_part *part = &r->batch->parts[PART_SEARCHES];
     part->events++;
     row_add_search(&r->searches, event, &r->row);
-    if (event->status == CODE_OK)
-        searches_add(
-            &r->steps, str_of(event->query), str_of(event->actor[0] ? event->actor : event->key_id),
-            event->result_count == 0, r->row.time.seconds * 1000 + r->row.time.nanos / 1000000);
+    if (event->status == CODE_OK && !event->partial)
+        searches_count(&r->searches_delta, str_of(event->query),
+                       str_of(event->actor[0] ? event->actor : event->key_id),
+                       event->result_count == 0, r->row.time.seconds);
 }
 
 static void read_event(struct reading *r, struct str bytes, int64_t position, struct buf *rows)
@@ -188,7 +187,6 @@ void batch_read(const struct queue_message *message, int64_t retention_ms, struc
     id_format(batch->id, r.row.batch_id);
     buf_init(&r.searches, rows->max);
     buf_init(&r.errors, rows->max);
-    searches_init(&r.steps, &r.searches_delta);
     for (int kind = 0; kind < PART_KINDS; kind++)
         batch->parts[kind].folder = (enum batch_part_kind)kind;
     const char *reason = unusable(batch, &header, retention_ms);
@@ -200,7 +198,6 @@ void batch_read(const struct queue_message *message, int64_t retention_ms, struc
     else
         for (int64_t position = 0; event_next(&rest, &event); position++)
             read_event(&r, event, position, rows);
-    searches_finish(&r.steps);
     batch->parts[PART_EVENTS].row_bytes = rows->len - batch->parts[PART_EVENTS].row_start;
     take_rows(&batch->parts[PART_SEARCHES], rows, &r.searches);
     take_rows(&batch->parts[PART_ERRORS], rows, &r.errors);

@@ -10,7 +10,7 @@ enum {
     BATCH_COUNT = 3,
     BATCH_EVENTS = 4,
     BATCH_LOST = 5,
-    EVENT_LAST_FIELD = 13
+    EVENT_LAST_FIELD = omnidata_event_v1_Event_partial_tag,
 };
 
 static const int64_t HOUR_S = 3600;

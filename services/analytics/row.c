@@ -135,6 +135,7 @@ void row_add_search(struct buf *out, const omnidata_event_v1_Event *event,
     add_number(out, STR(",\"status\":"), event->status);
     add_number(out, STR(",\"result_count\":"), event->result_count);
     add_text(out, STR(",\"actor\":"), event->actor);
+    add_bool(out, STR(",\"partial\":"), event->partial);
     add_bool(out, STR(",\"truncated\":"), event->truncated);
     add_text(out, STR(",\"batch_id\":"), context->batch_id);
     buf_add(out, STR("}\n"));

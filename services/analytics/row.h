@@ -3,7 +3,7 @@
  *
  * events/    {"id","time","kind","status","actor","key_id","user_id","result_count","trace_id",
  *            "schema_version","truncated","producer_time","batch_id","raw"}
- * searches/  {"id","time","query","status","result_count","actor","truncated","batch_id"}
+ * searches/  {"id","time","query","status","result_count","actor","partial","truncated","batch_id"}
  * errors/    {"batch_id","position","events","hour","reason","received","raw"}
  *
  * Times are RFC 3339 in UTC with microseconds. `producer_time` is null unless the producer's time

@@ -1,11 +1,8 @@
-/* Folding by the C library's Unicode tables (C.UTF-8); steps by looking at neighbours, sorted. */
+/* Folding by the C library's Unicode tables (C.UTF-8). */
 #include "analytics/searches.h"
-
-#include "base/alloc.h"
 
 #include <locale.h>
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 #include <wctype.h>
 
@@ -92,81 +89,17 @@ static uint32_t hash_of(struct str caller)
     return caller.len && hash ? hash : caller.len ? 1 : 0;
 }
 
-void searches_init(struct searches *searches, struct rollup_delta *delta)
+void searches_count(struct rollup_delta *delta, struct str text, struct str caller,
+                    bool nothing_found, int64_t time_s)
 {
-    *searches = (struct searches){.delta = delta};
-    buf_init(&searches->texts, SIZE_MAX / 2); /* the batch has a maximum */
-}
-
-void searches_add(struct searches *searches, struct str text, struct str caller, bool nothing_found,
-                  int64_t time_ms)
-{
-    char folded[SEARCHES_TEXT_BYTES];
-    size_t length = searches_fold(text, folded);
-    if (!length)
-        return;
-    if (searches->count == searches->room) {
-        searches->room = searches->room ? searches->room * 2 : 64;
-        searches->items = xrealloc(searches->items, searches->room * sizeof *searches->items);
-    }
-    searches->items[searches->count] = (struct search){
-        .caller = hash_of(caller),
-        .order = (uint32_t)searches->count,
-        .time_ms = time_ms,
-        .text_start = searches->texts.len,
-        .text_bytes = length,
-        .nothing_found = nothing_found,
-    };
-    searches->count++;
-    buf_add_mem(&searches->texts, folded, length);
-}
-
-/* Each caller's searches together, in order of time. */
-static int compare(const void *left, const void *right)
-{
-    const struct search *a = left, *b = right;
-    if (a->caller != b->caller)
-        return a->caller < b->caller ? -1 : 1;
-    if (a->time_ms != b->time_ms)
-        return a->time_ms < b->time_ms ? -1 : 1;
-    return a->order < b->order ? -1 : a->order > b->order;
-}
-
-static struct str text_of(const struct searches *searches, const struct search *search)
-{
-    return (struct str){searches->texts.ptr + search->text_start, search->text_bytes};
-}
-
-static bool is_step(const struct searches *searches, const struct search *search,
-                    const struct search *next)
-{
-    return search->caller == next->caller && next->time_ms - search->time_ms <= SEARCHES_STEP_MS &&
-           search->text_bytes < next->text_bytes &&
-           str_starts(text_of(searches, next), text_of(searches, search));
-}
-
-static void count_search(struct searches *searches, const struct search *search)
-{
-    int64_t time_s = search->time_ms / 1000;
+    char memory[SEARCHES_TEXT_BYTES];
+    struct str folded = {memory, searches_fold(text, memory)};
     int64_t hour_s = time_s - time_s % ROLLUP_HOUR_S;
-    struct str text = text_of(searches, search);
-    sketch_add(rollup_texts(searches->delta, hour_s, ROLLUP_ALL_SEARCHES), text, search->caller);
-    if (search->nothing_found) {
-        sketch_add(rollup_texts(searches->delta, hour_s, ROLLUP_NOTHING_FOUND), text,
-                   search->caller);
-        rollup_add_count(searches->delta, time_s, ROLLUP_KIND_NOTHING_FOUND, 0, 1);
-    }
-}
-
-void searches_finish(struct searches *searches)
-{
-    const struct search *items = searches->items;
-    if (searches->count)
-        qsort(searches->items, searches->count, sizeof *searches->items, compare);
-    for (size_t i = 0; i < searches->count; i++)
-        if (i + 1 == searches->count || !is_step(searches, &items[i], &items[i + 1]))
-            count_search(searches, &items[i]);
-    xfree(searches->items);
-    buf_clear(&searches->texts);
-    *searches = (struct searches){0};
+    if (!folded.len)
+        return;
+    sketch_add(rollup_texts(delta, hour_s, ROLLUP_ALL_SEARCHES), folded, hash_of(caller));
+    if (!nothing_found)
+        return;
+    sketch_add(rollup_texts(delta, hour_s, ROLLUP_NOTHING_FOUND), folded, hash_of(caller));
+    rollup_add_count(delta, time_s, ROLLUP_KIND_NOTHING_FOUND, 0, 1);
 }

@@ -8,6 +8,7 @@
 #include "user/event_ring.h"
 #include "user/pseudonyms.h"
 #include "user/reasons.h"
+#include "user/typing.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -26,11 +27,13 @@ struct emitter {
     struct event_ring *ring;
     struct pseudonyms *pseudonyms;
     atomic_uint_fast64_t shed;  /* dropped after the ring */
+    atomic_size_t in_hand;      /* held by `typing`, or taken from the ring and not kept yet */
     atomic_bool hurry;          /* the thread was told already that the ring fills */
-    pthread_mutex_t flush_lock; /* one flush at a time; guards the two that follow */
-    uint64_t unsaid;            /* dropped, and not in the log yet */
-    int64_t said_ms;            /* monotonic; 0: never */
-    pthread_mutex_t lock;       /* guards what follows */
+    pthread_mutex_t flush_lock; /* one flush at a time; guards the three that follow */
+    struct typing *typing;
+    uint64_t unsaid;      /* dropped, and not in the log yet */
+    int64_t said_ms;      /* monotonic; 0: never */
+    pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t wake;
     bool stopping, thread_runs;
     pthread_t thread;
@@ -94,6 +97,12 @@ enum code emitter_forget_actor(struct emitter *emitter, const struct store_call 
 uint64_t emitter_dropped(const struct emitter *emitter)
 {
     return event_ring_dropped(emitter->ring) + atomic_load(&emitter->shed);
+}
+
+size_t emitter_waiting(const struct emitter *emitter)
+{
+    size_t in_ring = event_ring_waiting(emitter->ring);
+    return in_ring + atomic_load(&emitter->in_hand);
 }
 
 /* --- flushing --- */
@@ -254,23 +263,35 @@ static void name_actors(struct emitter *emitter, struct flush *flush, size_t cou
 }
 
 /* Hardly more than the ring holds, so that a flush ends under any load. */
-static bool flush_ring(struct emitter *emitter)
+static void add_from_ring(struct emitter *emitter, struct flush *flush)
 {
-    struct flush *flush = xcalloc(1, sizeof *flush);
     size_t left = event_ring_slots(emitter->ring), count;
-    bool any = false;
-    atomic_store(&emitter->hurry, false);
     while (left && (count = take_some(emitter, flush)) > 0) {
         name_actors(emitter, flush, count);
         for (size_t i = 0; i < count; i++)
-            add_event(emitter, flush, &flush->taken[i].event);
+            if (typing_pass(emitter->typing, &flush->taken[i].event))
+                add_event(emitter, flush, &flush->taken[i].event);
         left -= count < left ? count : left;
-        any = true;
     }
+}
+
+static bool flush_ring(struct emitter *emitter, int64_t now_ms)
+{
+    struct flush *flush = xcalloc(1, sizeof *flush);
+    omnidata_event_v1_Event let_go;
+    atomic_store(&emitter->hurry, false);
+    /* Told twice for a moment, rather than not at all. */
+    atomic_store(&emitter->in_hand,
+                 typing_held(emitter->typing) + event_ring_waiting(emitter->ring));
+    add_from_ring(emitter, flush);
+    while (typing_release(emitter->typing, now_ms, &let_go))
+        add_event(emitter, flush, &let_go);
+    bool any = flush->is_open;
     if (flush->is_open && flush->count == BATCHES_AT_ONCE)
         store_sealed(emitter, flush);
     seal_open(flush);
     store_sealed(emitter, flush);
+    atomic_store(&emitter->in_hand, typing_held(emitter->typing));
     arena_clear(&flush->arena);
     xfree(flush);
     return any;
@@ -296,14 +317,20 @@ static bool seal_writes(struct emitter *emitter)
     return sealed > 0;
 }
 
-void emitter_flush(struct emitter *emitter)
+/* What `typing` has held since TYPING_STEP_MS before now_ms goes as well. */
+static void flush_until(struct emitter *emitter, int64_t now_ms)
 {
     pthread_mutex_lock(&emitter->flush_lock);
-    bool any = flush_ring(emitter);
+    bool any = flush_ring(emitter, now_ms);
     any = seal_writes(emitter) || any;
     pthread_mutex_unlock(&emitter->flush_lock);
     if (any && emitter->options.sealed)
         emitter->options.sealed(emitter->options.argument);
+}
+
+void emitter_flush(struct emitter *emitter)
+{
+    flush_until(emitter, INT64_MAX);
 }
 
 static void *run(void *argument)
@@ -316,7 +343,7 @@ static void *run(void *argument)
             pthread_cond_timedwait(&emitter->wake, &emitter->lock, &until);
         stopping = emitter->stopping;
         pthread_mutex_unlock(&emitter->lock);
-        emitter_flush(emitter);
+        flush_until(emitter, stopping ? INT64_MAX : clock_wall_ms(emitter->options.clock));
     }
     return NULL;
 }
@@ -327,6 +354,7 @@ struct emitter *emitter_new_idle(const struct emitter_options *options)
     emitter->options = *options;
     emitter->ring = event_ring_new(options->ring_slots);
     emitter->pseudonyms = pseudonyms_new(options->store, options->clock);
+    emitter->typing = typing_new();
     pthread_mutex_init(&emitter->flush_lock, NULL);
     pthread_mutex_init(&emitter->lock, NULL);
     wait_cond_init(&emitter->wake);
@@ -361,6 +389,7 @@ void emitter_free(struct emitter *emitter)
                  LOG_C("reason", "as said before"));
     event_ring_free(emitter->ring);
     pseudonyms_free(emitter->pseudonyms);
+    typing_free(emitter->typing);
     pthread_cond_destroy(&emitter->wake);
     pthread_mutex_destroy(&emitter->lock);
     pthread_mutex_destroy(&emitter->flush_lock);

@@ -1,7 +1,8 @@
 /*
  * Where events begin: those of reads and failures go through a ring that never waits, those of
  * writes are encoded here and committed by the store with their row. A thread seals both into
- * batches of one hour, so that the relay has something to send at most half a second later. With a
+ * batches of one hour, so that the relay has something to send at most half a second later; the
+ * last search of a caller two seconds later, because whoever types may go on (typing.h). With a
  * `direct` (direct.h) the bodies of read batches wait there and not in the store.
  *
  * When the outbox fills up, reads give way first (from four fifths on their events are dropped and
@@ -49,7 +50,11 @@ enum code emitter_forget_actor(struct emitter *emitter, const struct store_call 
 /* Read events dropped since the start. */
 uint64_t emitter_dropped(const struct emitter *emitter);
 
-/* Seals once, now, in the caller's thread; for tests without a thread. */
+/* About how many events of reads and failures are not in the store's books yet; 0 only when none
+ * is, and then all that were put before are in the books. */
+size_t emitter_waiting(const struct emitter *emitter);
+
+/* Seals all there is, now, in the caller's thread; for tests without a thread. */
 void emitter_flush(struct emitter *emitter);
 
 /* As emitter_new, without the thread. */

@@ -50,7 +50,7 @@ void event_make(omnidata_event_v1_Event *event, const struct clock *clock,
 /* A field that the proto gains has to be written here as well; a tag has one byte below 16. */
 #define FIELD(arena, kind, rule, type, name, number) FIELD_##name,
 enum { omnidata_event_v1_Event_FIELDLIST(FIELD, 0) FIELD_COUNT };
-_Static_assert(FIELD_COUNT == 13, "fields of Event");
+_Static_assert(FIELD_COUNT == 14, "fields of Event");
 
 static void add_varint(struct buf *out, uint64_t value)
 {
@@ -105,6 +105,7 @@ void event_encode(struct buf *out, const omnidata_event_v1_Event *event)
     add_number(out, omnidata_event_v1_Event_truncated_tag, event->truncated);
     if (event->has_producer_time)
         add_time(out, omnidata_event_v1_Event_producer_time_tag, &event->producer_time);
+    add_number(out, omnidata_event_v1_Event_partial_tag, event->partial);
 }
 
 int64_t event_hour_of(int64_t seconds)

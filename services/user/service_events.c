@@ -42,7 +42,7 @@ enum code service_get_emitted(struct rpc_call *call, const void *message, void *
     int64_t start = request->start_time ? request->start_time->seconds : now_ms / 1000 - DAY_S;
     struct store_outbox_stats stats;
     struct store_hour *hours;
-    size_t count;
+    size_t count, waiting = emitter_waiting(service->emitter); /* before it comes into the books */
     if (start < 0)
         return error_field(err, "start_time", "lies before 1970");
     if (end <= start)
@@ -52,7 +52,7 @@ enum code service_get_emitted(struct rpc_call *call, const void *message, void *
         return err->code;
     service->store->vtable->outbox_stats(service->store, &stats);
     fill_hours(response, hours, count, arena);
-    response->pending = stats.events;
+    response->pending = stats.events + waiting;
     if (stats.oldest_ms && stats.oldest_ms < now_ms)
         response->oldest_pending_ms = (uint64_t)(now_ms - stats.oldest_ms);
     response->dropped_reads = emitter_dropped(service->emitter);

@@ -243,7 +243,8 @@ def test_top_searches(analytics):
     texts = ["Anna"] * 5 + ["  anna  B "] * 3 + ["ÉMILE"] * 2 + ["zzz"]
     events = [search(hour + 10 * i, text, results=0 if text in ("zzz", "Anna") else 2)
               for i, text in enumerate(texts)]
-    steps = [search(hour + 1000 + 0.3 * i, text) for i, text in enumerate(["j", "jo", "jos", "jose"])]
+    steps = [search(hour + 1000 + 0.3 * i, text, partial=text != "jose")
+             for i, text in enumerate(["j", "jo", "jos", "jose"])]
     failed = [search(hour + 1100, "failed", status=14)]
     a.client.record(batch(events + steps + failed, hour))
     settle(a)
@@ -257,6 +258,8 @@ def test_top_searches(analytics):
     assert {s.query for s in everything.searches} >= {"jose"}
     assert not {s.query for s in everything.searches} & {"j", "jo", "jos", "failed"}
     assert everything.max_error == 0
+    assert [(row["query"], row["partial"]) for row in archived(a.directory, "searches")
+            if row["query"].startswith("j")] == [("j", True), ("jo", True), ("jos", True), ("jose", False)]
 
 
 def test_texts_of_few_callers_are_not_published(analytics):

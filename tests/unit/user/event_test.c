@@ -91,6 +91,7 @@ static void any_event(omnidata_event_v1_Event *event, uint64_t *dice)
     event->has_producer_time = any_number(dice) & 1;
     event->producer_time.seconds = any_number(dice);
     event->producer_time.nanos = (int32_t)any_number(dice);
+    event->partial = any_number(dice) & 1;
 }
 
 static void encoding_is_that_of_nanopb(void **state)
