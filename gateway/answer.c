@@ -58,8 +58,9 @@ enum status_shape request_shape(const struct gateway *gateway, const struct http
                                 struct arena *arena)
 {
     struct str accept = http_header_list(http, STR("Accept"), arena);
-    return conditional_names(accept, STR("application/problem+json")) ? STATUS_PROBLEM
-                                                                      : gateway->options.shape;
+    return conditional_prefers(accept, STR("application/problem+json"), STR("application/json"))
+               ? STATUS_PROBLEM
+               : gateway->options.shape;
 }
 
 enum stage_result request_fail(struct request *request, const struct failure *failure)

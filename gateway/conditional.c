@@ -48,25 +48,33 @@ enum conditional_tag conditional_if_match(struct str header, struct str *opaque)
     return weak ? CONDITIONAL_WEAK : CONDITIONAL_STRONG;
 }
 
-/* `;q=0`, `; q=0.0`: refused. */
-static bool refused(struct str parameters)
+/* --- what is accepted --- */
+
+enum { NOT_NAMED = -1, WHOLE = 1000 };
+
+/* The quality among a name's parameters, in thousandths; what is no quality is none said. */
+static int quality_of(struct str parameters)
 {
     struct str rest = parameters, piece;
     while (str_next(&rest, ';', &piece)) {
         piece = str_trim(piece);
         if (piece.len < 3 || (piece.ptr[0] | 32) != 'q' || piece.ptr[1] != '=')
             continue;
-        for (size_t i = 2; i < piece.len; i++)
-            if (piece.ptr[i] != '0' && piece.ptr[i] != '.')
-                return false;
-        return true;
+        int quality = 0, worth = WHOLE;
+        for (size_t i = 2; i < piece.len && worth; i++) {
+            if (piece.ptr[i] == '.')
+                continue;
+            if (piece.ptr[i] < '0' || piece.ptr[i] > '9')
+                return WHOLE;
+            quality += (piece.ptr[i] - '0') * worth;
+            worth /= 10;
+        }
+        return quality > WHOLE ? WHOLE : quality;
     }
-    return false;
+    return WHOLE;
 }
 
-enum choice { NOT_NAMED, REFUSED, TAKEN };
-
-static enum choice choice_of(struct str header, struct str wanted)
+static int quality(struct str header, struct str wanted)
 {
     struct str rest = header, piece;
     while (str_next(&rest, ',', &piece)) {
@@ -75,19 +83,19 @@ static enum choice choice_of(struct str header, struct str wanted)
         if (semicolon >= 0)
             name.len = (size_t)semicolon;
         if (str_eq_case(str_trim(name), wanted))
-            return semicolon >= 0 && refused(str_from(piece, (size_t)semicolon + 1)) ? REFUSED
-                                                                                     : TAKEN;
+            return semicolon >= 0 ? quality_of(str_from(piece, (size_t)semicolon + 1)) : WHOLE;
     }
     return NOT_NAMED;
 }
 
-bool conditional_names(struct str header, struct str wanted)
+bool conditional_prefers(struct str header, struct str wanted, struct str usual)
 {
-    return choice_of(header, wanted) == TAKEN;
+    int wish = quality(header, wanted);
+    return wish > 0 && wish >= quality(header, usual);
 }
 
 bool conditional_accepts(struct str header, struct str coding)
 {
-    enum choice choice = choice_of(header, coding);
-    return choice == NOT_NAMED ? conditional_names(header, STR("*")) : choice == TAKEN;
+    int wish = quality(header, coding);
+    return (wish == NOT_NAMED ? quality(header, STR("*")) : wish) > 0;
 }

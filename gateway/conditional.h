@@ -18,8 +18,9 @@ enum conditional_tag {
 /* If-Match (section 13.1.1). */
 enum conditional_tag conditional_if_match(struct str header, struct str *opaque);
 
-/* Accept, or a list like it: this very name is there, with a quality above 0 (section 12.4.2). */
-bool conditional_names(struct str header, struct str wanted);
+/* Accept: this very name is there, with a quality above 0 (section 12.4.2), and the usual answer is
+ * not named with a higher one. Ranges like `*` are for the usual answer. */
+bool conditional_prefers(struct str header, struct str wanted, struct str usual);
 
 /* Accept-Encoding: the coding is named, or `*` is, with a quality above 0 (section 12.5.3). */
 bool conditional_accepts(struct str header, struct str coding);

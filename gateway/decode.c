@@ -5,6 +5,7 @@
 #include "gateway/request.h"
 
 #include "gateway/conditional.h"
+#include "gateway/http_body.h"
 
 enum { SKIP_MAX = ROUTE_VARIABLES_MAX + 1 };
 
@@ -162,6 +163,8 @@ static enum code read_body(const struct request *request, const struct json_valu
     struct json_limits limits = {(size_t)request->gateway->options.limits.body_bytes,
                                  (int)request->gateway->options.json_depth};
     *json = NULL;
+    if (http_body_in(route))
+        return CODE_OK;
     if (!route->body_all && !route->body_field)
         return CODE_OK;
     if (!request->http->body.len && route->body_all)
@@ -169,7 +172,30 @@ static enum code read_body(const struct request *request, const struct json_valu
     return json_read(request->arena, request->http->body, limits, json, err);
 }
 
-static enum code write_message(struct request *request, const struct overlay *overlay,
+/* A body that is no JSON: into the message itself, or into the overlay's field. */
+static enum code add_raw_body(struct request *request, struct overlay *overlay, struct error *err)
+{
+    const struct route *route = request->match.route;
+    struct str content_type = http_header_find(request->http, STR("Content-Type"));
+    struct buf field;
+    if (!http_body_in(route) || !request->http->has_body)
+        return CODE_OK;
+    if (!str_is_utf8(content_type))
+        return error_field(err, "Content-Type", "is not UTF-8");
+    if (route->body_all) {
+        http_body_put(&request->wire, content_type, request->http->body);
+        return CODE_OK;
+    }
+    buf_init_arena(&field, request->arena, request->wire.max);
+    http_body_put(&field, content_type, request->http->body);
+    if (field.overflow)
+        return error_set(err, CODE_INVALID_ARGUMENT, "REQUEST_TOO_LARGE",
+                         "the request is larger than a message may be");
+    overlay_set_message(overlay, route->body_field, buf_str(&field));
+    return CODE_OK;
+}
+
+static enum code write_message(struct request *request, struct overlay *overlay,
                                const struct json_value *json, struct error *err)
 {
     const struct route *route = request->match.route;
@@ -181,6 +207,8 @@ static enum code write_message(struct request *request, const struct overlay *ov
                               .out = &request->wire,
                               .err = err,
                               .ignore_unknown = request->gateway->options.ignore_unknown};
+    if (add_raw_body(request, overlay, err) != CODE_OK)
+        return err->code;
     if (route->body_field)
         return transcode_field_in(&in, input, route->body_field, json, overlay);
     return transcode_message_in(&in, input, json, overlay, STR(""));

@@ -3,6 +3,7 @@
 
 #include "base/encode.h"
 #include "gateway/conditional.h"
+#include "gateway/http_body.h"
 
 /* False when it cannot stand between quotes in a header (RFC 9110, etagc). */
 static bool is_etag(struct str text)
@@ -57,6 +58,29 @@ static void add_location(struct request *request, struct str wire)
         request_header(request, STR("Location"), buf_str(&location));
 }
 
+static void refuse(struct request *request, const struct error *err)
+{
+    struct rpc_result result = {.code = err->code, .message = str_of(err->text)};
+    request->header_count = request->common_header_count;
+    request_fail_upstream(request, &result);
+}
+
+/* The upstream chose bytes and content type; only what no header may hold is refused. */
+static void answer_raw(struct request *request, struct str wire)
+{
+    const struct route *route = request->match.route;
+    struct str content_type, data;
+    struct error err = {0};
+    if (http_body_take(route->response_field, wire, &content_type, &data)) {
+        request_answer(request, (int)route->method->policy.success_status,
+                       content_type.len ? content_type : STR("application/octet-stream"), data);
+        return;
+    }
+    error_set(&err, CODE_INTERNAL, "BAD_UPSTREAM_MESSAGE",
+              "the upstream sent what is no google.api.HttpBody with a content type");
+    refuse(request, &err);
+}
+
 void encode_answer(struct request *request, struct str wire, struct buf *scratch)
 {
     const struct route *route = request->match.route;
@@ -73,6 +97,10 @@ void encode_answer(struct request *request, struct str wire, struct buf *scratch
         request_answer(request, 204, STR(""), STR(""));
         return;
     }
+    if (http_body_out(route)) {
+        answer_raw(request, wire);
+        return;
+    }
     error_clear(&err);
     enum code code =
         route->response_field
@@ -83,7 +111,5 @@ void encode_answer(struct request *request, struct str wire, struct buf *scratch
                        buf_str(scratch));
         return;
     }
-    struct rpc_result result = {.code = code, .message = str_of(err.text)};
-    request->header_count = request->common_header_count;
-    request_fail_upstream(request, &result);
+    refuse(request, &err);
 }

@@ -1,6 +1,8 @@
 /* What is refused before anybody looks for a route, and what a route's body may be. */
 #include "gateway/request.h"
 
+#include "gateway/http_body.h"
+
 static enum stage_result refuse(struct request *request, int status, const char *reason,
                                 const char *text)
 {
@@ -56,7 +58,7 @@ enum stage_result stage_media(struct request *request)
         return STAGE_GO;
     if (!route->body_all && !route->body_field)
         return refuse(request, 400, "BODY_NOT_ALLOWED", "This method takes no body.");
-    if (!is_json(http_header_find(request->http, STR("Content-Type"))))
+    if (!http_body_in(route) && !is_json(http_header_find(request->http, STR("Content-Type"))))
         return refuse_type(request);
     return STAGE_GO;
 }

@@ -1,6 +1,8 @@
 /* An operation of the document: its names, parameters, bodies and answers, and who may call it. */
 #include "gateway/openapi_operation.h"
 
+#include "gateway/http_body.h"
+
 #include <string.h>
 
 enum { NESTED_QUERY_MAX = 3, PATH_BYTES_MAX = 4096 };
@@ -224,20 +226,36 @@ static void whole_body(struct openapi *api, const struct operation *operation)
         openapi_message(api, operation->method->input);
 }
 
+/* Any bytes of any type. */
+static void raw_content(struct openapi *api)
+{
+    json_key(&api->json, STR("content"));
+    json_object_begin(&api->json);
+    json_key(&api->json, STR("*/*"));
+    json_object_begin(&api->json);
+    json_object_end(&api->json);
+    json_object_end(&api->json);
+}
+
 static void request_body(struct openapi *api, const struct operation *operation)
 {
     const struct schema_field *field;
     struct str body = operation->binding->body;
     if (!body.len)
         return;
+    field = str_eq(body, STR("*")) ? NULL : schema_field_named(operation->method->input, body);
     json_key(&api->json, STR("requestBody"));
     json_object_begin(&api->json);
-    json_content(api);
-    if (str_eq(body, STR("*")))
-        whole_body(api, operation);
-    else if ((field = schema_field_named(operation->method->input, body)))
-        openapi_field(api, field);
-    end_content(api);
+    if (http_body_is(operation->method->input, field)) {
+        raw_content(api);
+    } else {
+        json_content(api);
+        if (field)
+            openapi_field(api, field);
+        else
+            whole_body(api, operation);
+        end_content(api);
+    }
     json_object_end(&api->json);
 }
 
@@ -299,6 +317,8 @@ static void success(struct openapi *api, const struct operation *operation)
     response_headers(api, &method->policy);
     if (method->server_streams) {
         stream_content(api, operation);
+    } else if (method->policy.success_status != 204 && http_body_is(method->output, field)) {
+        raw_content(api);
     } else if (method->policy.success_status != 204) {
         json_content(api);
         if (field)

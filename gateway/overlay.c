@@ -44,7 +44,7 @@ static struct overlay_entry *add_entry(struct overlay *overlay, const struct sch
     *link = arena_alloc0(overlay->arena, sizeof **link);
     (*link)->field = field;
     (*link)->source = source;
-    buf_init_arena(&(*link)->wire, overlay->arena, 16 << 20);
+    buf_init_arena(&(*link)->wire, overlay->arena, SIZE_MAX / 2); /* the message has a maximum */
     return *link;
 }
 

@@ -277,8 +277,8 @@ static const struct rpc_stream_events EVENTS = {on_message, on_done};
 static bool wants_lines(const struct request *request)
 {
     struct str accept = http_header_list(request->http, STR("Accept"), request->arena);
-    return conditional_names(accept, STR("application/x-ndjson")) ||
-           conditional_names(accept, STR("application/jsonl"));
+    return conditional_prefers(accept, STR("application/x-ndjson"), content_type(false)) ||
+           conditional_prefers(accept, STR("application/jsonl"), content_type(false));
 }
 
 enum stage_result stream_call(struct request *request, const struct rpc_call_options *options)

@@ -277,7 +277,8 @@ def test_problem_json(http, upstream):
     assert (body["type"], body["title"], body["status"], body["code"]) == (
         "about:blank", "Bad Request", 400, "INVALID_ARGUMENT")
     assert body["detail"] and body["details"]
-    for accept in ("*/*", "application/problem+json;q=0", "application/problem+xml", "application/json"):
+    for accept in ("*/*", "application/problem+json;q=0", "application/problem+xml", "application/json",
+                   "application/json, application/problem+json;q=0.9"):
         assert_shape(http.get("/v1/users?foo=1", headers={"Accept": accept}), 400)
 
 

@@ -1,4 +1,5 @@
 """A gRPC server that is not ours, in Python, put behind the gateway by its descriptor set alone."""
+import base64
 import subprocess
 from concurrent import futures
 from urllib.parse import quote, urlencode
@@ -261,6 +262,59 @@ def test_answers(library, http):
     assert http.get(f"/v1/{BOOK}/title").json() == ""
     assert http.get(f"/v1/{BOOK}/authors").json() == []
     assert http.delete(f"/v1/{BOOK}").json() == {}
+
+
+PNG = bytes(range(256)) * 5
+AS_JSON = {"contentType": "image/png", "data": base64.b64encode(PNG).decode()}
+
+
+# Rule 6: google.api.HttpBody is a body as it is, wherever it is what a body is made of.
+def test_bodies_that_are_no_json(library, http):
+    def put(target, content, content_type):
+        return http.put(f"/v1/{BOOK}/{target}", content=content,
+                        headers={"Content-Type": content_type} if content_type else {})
+
+    library.answer["PutCover"] = {"cover": AS_JSON, "note": "n"}
+    answer = put("image?note=mine", PNG, "image/png")
+    assert (answer.status_code, answer.json()) == (200, {"cover": AS_JSON, "note": "n"})
+    answer = put("image:echo", PNG, None)
+    assert (answer.status_code, answer.headers["content-type"], answer.content) == (200, "image/png", PNG)
+    assert put("image", b"{", "application/json").status_code == 200
+    assert put("image", b"", None).status_code == 200
+    assert library.calls == [("PutCover", {"name": BOOK, **more}) for more in (
+        {"cover": AS_JSON, "note": "mine"}, {"cover": {"data": AS_JSON["data"]}},
+        {"cover": {"contentType": "application/json", "data": "ew=="}}, {})]
+    # Of several it is a list of messages, and in JSON.
+    assert put("backs", PNG, "image/png").status_code == 415
+    assert http.put(f"/v1/{BOOK}/backs", json=[AS_JSON]).status_code == 200
+    assert library.calls[4] == ("PutCover", {"name": BOOK, "backs": [AS_JSON]})
+
+    library.answer["Develop"] = AS_JSON
+    answer = http.post("/v1/images:develop", content=b"x", headers={"Content-Type": "text/plain"})
+    assert (answer.content, answer.headers["content-type"]) == (PNG, "image/png")
+    assert library.calls[5] == ("Develop", {"contentType": "text/plain", "data": "eA=="})
+    assert http.post("/v1/images:develop?data=eA", content=b"x").status_code == 400
+
+
+# Rule 6
+def test_answers_that_are_no_json(library, http):
+    library.answer["GetCover"] = AS_JSON
+    answer = http.get(f"/v1/{BOOK}/image")
+    assert (answer.content, answer.headers["content-type"]) == (PNG, "image/png")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    answer = http.head(f"/v1/{BOOK}/image")
+    assert (answer.content, answer.headers["content-length"]) == (b"", str(len(PNG)))
+    library.answer["GetCover"] = {}
+    answer = http.get(f"/v1/{BOOK}/image")
+    assert (answer.content, answer.headers["content-type"]) == (b"", "application/octet-stream")
+    for wrong in ("image", "/png", "a/b\r\nSet-Cookie: x", "a/b ", "é/x"):
+        library.answer["GetCover"] = {"contentType": wrong, "data": "eA=="}
+        answer = http.get(f"/v1/{BOOK}/image")
+        assert (answer.status_code, answer.json()["error"]["status"]) == (500, "INTERNAL"), wrong
+        assert "set-cookie" not in answer.headers
+    raw = http.get("/openapi.json").json()["paths"]
+    assert raw["/v1/shelves/{name}/books/{name_2}/image"]["get"]["responses"]["200"]["content"] == {"*/*": {}}
+    assert raw["/v1/images:develop"]["post"]["requestBody"]["content"] == {"*/*": {}}
 
 
 # Rule 6: response_body of each message of a stream.

@@ -74,6 +74,13 @@ def test_differences_do_not_cancel_out(reconcile, analytics):
     assert reconcile().returncode == 1
 
 
+def test_what_no_hour_counts_yet_is_waited_for(reconcile, source):
+    source.response.pending = 1
+    done = reconcile()
+    assert done.returncode == 1 and "1 wait at the user service" in done.stdout
+    assert reconcile("--to=1h").returncode == 0  # it is of the hour that goes on
+
+
 def test_json(reconcile, analytics, source):
     analytics.status.hours[1].archived -= 7
     source.response.pending = 3

@@ -113,9 +113,9 @@ def test_outbox_waits_for_analytics_over_a_restart(serve, analytics, wait_until)
     for i in range(30):
         users.create(f"u{i}@example.com")
     users.get(users.all()[0].id)
-    wait_until(lambda: users.emitted().pending == 32, what="32 events wait")
+    wait_until(lambda: sum(hour.emitted for hour in users.emitted().hours) == 32, what="32 events wait")
     emitted = users.emitted()
-    assert sum(hour.emitted for hour in emitted.hours) == 32
+    assert emitted.pending == 32
     assert sum(hour.pending for hour in emitted.hours) == 32
     program.kill9()
     _, users = serve(events=f"grpc://127.0.0.1:{port}")
@@ -127,6 +127,17 @@ def test_outbox_waits_for_analytics_over_a_restart(serve, analytics, wait_until)
     assert sum(hour.pending for hour in emitted.hours) == 0
     assert emitted.oldest_pending_ms == 0
     assert len(analytics.events()) == 32
+
+
+def test_what_no_hour_counts_yet_is_pending(serve, analytics, wait_until):
+    _, users = serve(events=f"grpc://127.0.0.1:{analytics.port}")
+    users.create("a@example.com", "Anna")
+    wait_until(lambda: users.emitted().pending == 0, what="its event is sent")
+    users.search("anna")  # held, as its caller may go on typing
+    assert users.emitted().pending == 1
+    wait_until(lambda: users.emitted().pending == 0, what="the search's event is sent")
+    assert [event.query for event in analytics.events()] == ["", "anna"]
+    assert sum(hour.emitted for hour in users.emitted().hours) == 2
 
 
 def test_failures_are_retried_and_poison_is_set_aside(serve, analytics, wait_until):

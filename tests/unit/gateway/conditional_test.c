@@ -89,11 +89,11 @@ static void negotiates(void **state)
 }
 
 /* Rule 17. */
-static void names(void **state)
+static void prefers(void **state)
 {
     static const struct {
         const char *header;
-        bool names;
+        bool prefers;
     } rows[] = {
         {"a/b", true},
         {"A/B", true},
@@ -106,12 +106,24 @@ static void names(void **state)
         {"a/*", false},
         {"a/bc, xa/b", false},
         {"", false},
+        /* and the usual one */
+        {"u/u", false},
+        {"u/u, a/b", true},
+        {"u/u;q=0.5, a/b;q=0.5", true},
+        {"a/b;q=0.5, u/u", false},
+        {"a/b;q=0.499, u/u;q=0.5", false},
+        {"a/b;q=0.501, u/u;q=0.5", true},
+        {"a/b;q=0.5, u/u;q=1.000", false},
+        {"a/b, u/u;q=9", true},
+        {"a/b;q=x, u/u", true},
+        {"a/b;q=0.1, */*", true},
+        {"a/b;q=0.1, u/u;q=0", true},
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (conditional_names(str_of(rows[i].header), STR("a/b")) != rows[i].names)
+        if (conditional_prefers(str_of(rows[i].header), STR("a/b"), STR("u/u")) != rows[i].prefers)
             fail_msg("%s", rows[i].header);
-    assert_false(conditional_names((struct str){NULL, 0}, STR("a/b")));
+    assert_false(conditional_prefers((struct str){NULL, 0}, STR("a/b"), STR("u/u")));
 }
 
 int main(void)
@@ -120,7 +132,7 @@ int main(void)
         cmocka_unit_test(matches),
         cmocka_unit_test(reads_if_match),
         cmocka_unit_test(negotiates),
-        cmocka_unit_test(names),
+        cmocka_unit_test(prefers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
