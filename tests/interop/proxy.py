@@ -177,7 +177,7 @@ class Proxy:
             if not valid:
                 self._tokens += 1
                 valid = [f"ASIATOKEN{self._tokens}"]
-                self.secrets[valid[0]] = (f"secret-{self._tokens}", f"token-{self._tokens}")
+                self.secrets[valid[0]] = (f"secret-key-{self._tokens:08}", f"session-token-{self._tokens:08}")
             secret, token = self.secrets[valid[0]]
         until = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))
         return {"AccessKeyId": valid[0], "SecretAccessKey": secret, "Token": token,

@@ -196,31 +196,56 @@ def test_bad_days(on_aws, assert_whole, proxy, day):
     assert_whole(stack, ids)
 
 
-def test_credentials_end_in_mid_run(on_aws, assert_whole, proxy):
+@pytest.fixture
+def assert_untold(proxy):
+    """assert_untold(stack, *more): the services' logs, with all that they say of themselves, hold no
+    secret key and no session token that was ever given to them, and none of `more`."""
+
+    def check(stack, *more):
+        secrets = [text for pair in proxy.secrets.values() for text in pair if text] + list(more)
+        assert len(secrets) > 2
+        for program in (stack.user, stack.analytics):
+            assert program.events("listening"), "that is no log"
+            told = [text for text in secrets if text in program.stderr]
+            assert not told, f"{program.name} told {told}"
+
+    return check
+
+
+def talkative(stack):
+    for name in ("user", "analytics"):
+        stack.settings[name]["log-level"] = "debug"
+    return stack
+
+
+# Rule 37: credentials end, come again, and are in no log.
+def test_credentials_end_in_mid_run(on_aws, assert_whole, assert_untold, proxy):
     on_aws.env = proxy.token_environment()
-    stack = on_aws.start()
+    stack = talkative(on_aws).start()
     ids = create_some(stack, 3, "before")
     for round_ in range(3):
         proxy.expire_tokens()
         ids += create_some(stack, 3, f"round{round_}-")
     assert_whole(stack, ids)
     assert [entry for entry in proxy.seen() if (entry[3] or "").startswith("ExpiredToken")]
+    assert_untold(stack)
 
 
 # Rule 37.
-def test_credentials_by_web_identity(on_aws, assert_whole, proxy, tmp_path):
+def test_credentials_by_web_identity(on_aws, assert_whole, assert_untold, proxy, tmp_path):
     """As in a cluster: STS gives credentials for a token, again whenever they have ended."""
     token_file = tmp_path / "token"
     token_file.write_text("who-we-are")
     on_aws.env = proxy.web_identity_environment(token_file)
     proxy.inject("503", service="sts")
-    stack = on_aws.start()
+    stack = talkative(on_aws).start()
     ids = create_some(stack, 3, "before")
     asked = len(proxy.seen("sts"))
     proxy.expire_tokens()
     ids += create_some(stack, 3, "after")
     assert_whole(stack, ids)
     assert len(proxy.seen("sts")) > asked > 0
+    assert_untold(stack, "who-we-are")
 
 
 def test_the_clock_is_wrong(on_aws, assert_whole, proxy):
