@@ -20,8 +20,7 @@ bool http_body_in(const struct route *route)
 
 bool http_body_out(const struct route *route)
 {
-    return !route->method->server_streams &&
-           http_body_is(route->method->output, route->response_field);
+    return http_body_is(route->method->output, route->response_field);
 }
 
 void http_body_put(struct buf *out, struct str content_type, struct str data)

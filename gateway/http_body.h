@@ -1,7 +1,8 @@
 /*
  * google.api.HttpBody (google/api/httpbody.proto): a message that stands for a body which is no
  * JSON. Where it is what a route's body or answer is made of, bytes and content type go through as
- * they are. Anywhere else, in messages of a stream too, it is a message like others.
+ * they are; the messages of a stream are pieces of one body, whose content type is the first one's.
+ * Anywhere else it is a message like others.
  */
 #pragma once
 #include "gateway/route.h"

@@ -315,10 +315,10 @@ static void success(struct openapi *api, const struct operation *operation)
     openapi_text(api, STR("description"),
                  method->policy.success_status == 204 ? STR("Done.") : STR("The answer."));
     response_headers(api, &method->policy);
-    if (method->server_streams) {
-        stream_content(api, operation);
-    } else if (method->policy.success_status != 204 && http_body_is(method->output, field)) {
+    if (http_body_is(method->output, field) && method->policy.success_status != 204) {
         raw_content(api);
+    } else if (method->server_streams) {
+        stream_content(api, operation);
     } else if (method->policy.success_status != 204) {
         json_content(api);
         if (field)

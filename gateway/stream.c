@@ -2,7 +2,8 @@
  * Server-streaming methods as server-sent events (the HTML standard, section 9.2): each message is
  * a `data:` line of JSON, a failure is `event: error` with the usual error body, a comment comes
  * when nothing else did for a while. Who accepts application/x-ndjson gets lines of JSON instead: a
- * message, or at the end {"error":…}; an empty line is the sign of life.
+ * message, or at the end {"error":…}; an empty line is the sign of life. Messages that are
+ * google.api.HttpBody are neither: their bytes are the answer, which is cut off when it fails.
  *
  * The answer begins with the first message, or a moment after the call; what fails before that is
  * an ordinary error with its status. A reader who does not keep up fills the engine's bounded
@@ -14,6 +15,7 @@
 #include "base/clock.h"
 #include "base/wait.h"
 #include "gateway/conditional.h"
+#include "gateway/http_body.h"
 
 #include <errno.h>
 #include <time.h>
@@ -26,7 +28,8 @@ struct stream {
     struct arena arena;    /* for one message at a time */
     pthread_mutex_t write; /* for all below: the upstream's thread and the ticker write */
     bool begun, broken, probed;
-    bool lines; /* newline-delimited JSON */
+    bool malformed; /* the upstream's message was none */
+    enum { EVENTS_OF_JSON, LINES_OF_JSON, BYTES } form;
     int64_t opened_ms, wrote_ms;
     struct stream *next, **link; /* in the table, under its lock */
 };
@@ -48,16 +51,18 @@ void stream_cancel(struct stream *stream)
 
 /* --- writing, under stream->write --- */
 
-static struct str content_type(bool lines)
+static struct str content_type(const struct stream *stream)
 {
-    return lines ? STR("application/x-ndjson") : STR("text/event-stream");
+    return stream->form == BYTES           ? STR("application/octet-stream")
+           : stream->form == LINES_OF_JSON ? STR("application/x-ndjson")
+                                           : STR("text/event-stream");
 }
 
-static void begin(struct stream *stream)
+static void begin(struct stream *stream, struct str type)
 {
     struct request *request = stream->request;
     stream->begun = true;
-    request_header(request, STR("Content-Type"), content_type(stream->lines));
+    request_header(request, STR("Content-Type"), type.len ? type : content_type(stream));
     request_header(request, STR("Cache-Control"), STR("no-store"));
     request_header(request, STR("X-Accel-Buffering"), STR("no"));
     http_stream_begin(request->exchange, 200, request->headers, request->header_count);
@@ -68,7 +73,7 @@ static void add(struct stream *stream, struct str bytes)
     if (stream->broken)
         return;
     if (!stream->begun)
-        begin(stream);
+        begin(stream, STR(""));
     stream->wrote_ms = clock_mono_ms(clock_real());
     stream->broken = !http_stream_write(stream->request->exchange, bytes);
 }
@@ -88,8 +93,8 @@ static bool owes_sign_of_life(struct stream *stream, int64_t now, int64_t heartb
 static void tick(struct stream *stream, int64_t now, int64_t heartbeat_ms)
 {
     pthread_mutex_lock(&stream->write);
-    if (!stream->broken && owes_sign_of_life(stream, now, heartbeat_ms)) {
-        add(stream, stream->lines ? STR("\n") : STR(":\n\n"));
+    if (!stream->broken && stream->form != BYTES && owes_sign_of_life(stream, now, heartbeat_ms)) {
+        add(stream, stream->form == LINES_OF_JSON ? STR("\n") : STR(":\n\n"));
         if (stream->broken)
             rpc_stream_cancel(stream->rpc);
     }
@@ -182,7 +187,7 @@ static bool leave(struct stream_table *table, struct stream *stream)
 
 static void end_message(const struct stream *stream, struct buf *scratch)
 {
-    buf_add(scratch, stream->lines ? STR("\n") : STR("\n\n"));
+    buf_add(scratch, stream->form == LINES_OF_JSON ? STR("\n") : STR("\n\n"));
 }
 
 /* The end of a failed stream, for those who have seen it begin. */
@@ -194,7 +199,7 @@ static void add_error(struct stream *stream, const struct failure *failure, stru
     status_body(failure, request_shape(request->gateway, request->http, &stream->arena),
                 &request->gateway->types, &stream->arena, &body);
     buf_reset(scratch);
-    if (!stream->lines)
+    if (stream->form == EVENTS_OF_JSON)
         buf_add(scratch, STR("event: error\ndata: "));
     buf_add(scratch, buf_str(&body));
     end_message(stream, scratch);
@@ -208,16 +213,30 @@ static struct buf *scratch_of(const struct stream *stream)
     return &endpoint->upstream->scratch;
 }
 
-static bool on_message(void *argument, struct str message)
+/* A piece of the body. Called under stream->write. */
+static void add_bytes(struct stream *stream, struct str message)
 {
-    struct stream *stream = argument;
+    struct str type, data;
+    if (!http_body_take(stream->request->match.route->response_field, message, &type, &data)) {
+        stream->malformed = stream->broken = true;
+        return;
+    }
+    /* The head is sent later: until then its texts must last, and the message does not. */
+    if (!stream->begun && !stream->broken)
+        begin(stream, arena_str(stream->request->arena, type));
+    add(stream, data);
+}
+
+/* Called under stream->write. */
+static void add_json(struct stream *stream, struct str message)
+{
     struct request *request = stream->request;
     const struct route *route = request->match.route;
     struct buf *scratch = scratch_of(stream);
     struct error err;
     error_clear(&err);
     buf_reset(scratch);
-    if (!stream->lines)
+    if (stream->form == EVENTS_OF_JSON)
         buf_add(scratch, STR("data: "));
     struct transcode_out to = {request->gateway->schema, scratch, &stream->arena, false};
     enum code code =
@@ -225,15 +244,21 @@ static bool on_message(void *argument, struct str message)
             ? transcode_field_out(&to, route->method->output, route->response_field, message, &err)
             : transcode_message_out(&to, route->method->output, message, &err);
     end_message(stream, scratch);
-    pthread_mutex_lock(&stream->write);
     if (code == CODE_OK) {
         add(stream, buf_str(scratch));
-    } else {
-        struct rpc_result result = {.code = code, .message = str_of(err.text)};
-        struct failure failure = status_upstream(&result, false, &err);
-        add_error(stream, &failure, scratch);
-        stream->broken = true;
+        return;
     }
+    struct rpc_result result = {.code = code, .message = str_of(err.text)};
+    struct failure failure = status_upstream(&result, false, &err);
+    add_error(stream, &failure, scratch);
+    stream->broken = true;
+}
+
+static bool on_message(void *argument, struct str message)
+{
+    struct stream *stream = argument;
+    pthread_mutex_lock(&stream->write);
+    (stream->form == BYTES ? add_bytes : add_json)(stream, message);
     bool more = !stream->broken;
     pthread_mutex_unlock(&stream->write);
     arena_reset(&stream->arena);
@@ -250,49 +275,64 @@ static void on_done(void *argument, const struct rpc_result *result)
     bool draining = leave(request->gateway->streams, stream);
     struct rpc_result ending = {.code = CODE_UNAVAILABLE,
                                 .message = STR("The gateway is going away; connect again.")};
+    struct rpc_result malformed = {.code = CODE_INTERNAL,
+                                   .message = STR("a message is no google.api.HttpBody")};
     struct error err;
     pthread_mutex_lock(&request->lock);
     request->over = true;
     bool gone = atomic_load(&request->gone);
     pthread_mutex_unlock(&request->lock);
     pthread_mutex_lock(&stream->write); /* the ticker may have begun the answer a moment ago */
+    if (stream->malformed)
+        result = &malformed;
+    else if (draining && result->code != CODE_OK)
+        result = &ending;
     bool begun = stream->begun || result->code == CODE_OK;
-    if (result->code != CODE_OK && begun && !gone) {
-        struct failure failure = status_upstream(draining ? &ending : result, false, &err);
+    bool bytes = stream->form == BYTES;
+    if (result->code != CODE_OK && begun && bytes)
+        request->code = result->code;
+    if (result->code != CODE_OK && begun && !bytes && !gone) {
+        struct failure failure = status_upstream(result, false, &err);
         add_error(stream, &failure, scratch_of(stream));
     }
     if (begun && !stream->begun)
-        begin(stream);
+        begin(stream, STR(""));
     pthread_mutex_unlock(&stream->write);
     pthread_mutex_destroy(&stream->write);
     arena_clear(&stream->arena);
-    if (begun)
-        http_stream_end(exchange);
+    if (!begun)
+        request_fail_upstream(request, result);
+    else if (bytes && result->code != CODE_OK)
+        http_stream_abort(exchange);
     else
-        request_fail_upstream(request, draining ? &ending : result);
+        http_stream_end(exchange);
 }
 
 static const struct rpc_stream_events EVENTS = {on_message, on_done};
 
-static bool wants_lines(const struct request *request)
+static struct stream *new_stream(struct request *request)
 {
+    static const struct str EVENTS_TYPE = STR("text/event-stream");
     struct str accept = http_header_list(request->http, STR("Accept"), request->arena);
-    return conditional_prefers(accept, STR("application/x-ndjson"), content_type(false)) ||
-           conditional_prefers(accept, STR("application/jsonl"), content_type(false));
+    struct stream *stream = arena_alloc0(request->arena, sizeof *stream);
+    stream->request = request;
+    if (http_body_out(request->match.route))
+        stream->form = BYTES;
+    else if (conditional_prefers(accept, STR("application/x-ndjson"), EVENTS_TYPE) ||
+             conditional_prefers(accept, STR("application/jsonl"), EVENTS_TYPE))
+        stream->form = LINES_OF_JSON;
+    return stream;
 }
 
 enum stage_result stream_call(struct request *request, const struct rpc_call_options *options)
 {
     struct rpc_call_options longer = *options;
     const struct endpoint *endpoint = request->match.route->user;
-    bool lines = wants_lines(request);
+    struct stream *stream = new_stream(request);
     if (request->is_head) {
-        request_answer(request, 200, content_type(lines), STR(""));
+        request_answer(request, 200, content_type(stream), STR(""));
         return STAGE_ANSWERED;
     }
-    struct stream *stream = arena_alloc0(request->arena, sizeof *stream);
-    stream->request = request;
-    stream->lines = lines;
     stream->opened_ms = clock_mono_ms(clock_real());
     pthread_mutex_init(&stream->write, NULL);
     longer.deadline_ms = request->gateway->options.stream_deadline_ms;

@@ -267,11 +267,13 @@ bool http_stream_write(struct http_exchange *exchange, struct str bytes)
     return alive;
 }
 
-void http_stream_end(struct http_exchange *exchange)
+static void end_stream(struct http_exchange *exchange, bool failed)
 {
     http_exchange_claim(exchange);
     pthread_mutex_lock(&exchange->lock);
-    if (!exchange->cut && !exchange->dropped && exchange->chunked && !exchange->head_only) {
+    exchange->failed = failed;
+    if (!failed && !exchange->cut && !exchange->dropped && exchange->chunked &&
+        !exchange->head_only) {
         struct str last = STR("0\r\n\r\n");
         buf_add(&exchange->pending, last);
         exchange->unsent += last.len;
@@ -281,6 +283,16 @@ void http_stream_end(struct http_exchange *exchange)
     pthread_mutex_unlock(&exchange->lock);
     if (tell)
         http_inbox_push(exchange, true);
+}
+
+void http_stream_end(struct http_exchange *exchange)
+{
+    end_stream(exchange, false);
+}
+
+void http_stream_abort(struct http_exchange *exchange)
+{
+    end_stream(exchange, true);
 }
 
 bool http_exchange_dropped(struct http_exchange *exchange)

@@ -218,7 +218,7 @@ static void finish_head(struct http_conn *conn, struct http_exchange *exchange)
 
 void http_conn_take(struct http_exchange *exchange)
 {
-    bool complete = true, dropped = false;
+    bool complete = true, dropped = false, failed = false;
     if (exchange->resumed) {
         const struct http_handler *handler = &exchange->loop->server->options.handler;
         exchange->resumed = false;
@@ -230,6 +230,7 @@ void http_conn_take(struct http_exchange *exchange)
         exchange->queued = false;
         complete = exchange->ended;
         dropped = exchange->dropped;
+        failed = exchange->failed;
         pthread_mutex_unlock(&exchange->lock);
     }
     exchange->complete = complete;
@@ -239,14 +240,13 @@ void http_conn_take(struct http_exchange *exchange)
             http_exchange_finish(exchange, true);
         return;
     }
+    if (dropped)
+        atomic_fetch_add_explicit(&conn->loop->stat_dropped, 1, memory_order_relaxed);
     if (conn->h2) {
-        if (dropped)
-            atomic_fetch_add_explicit(&conn->loop->stat_dropped, 1, memory_order_relaxed);
-        h2_take(exchange, dropped);
+        h2_take(exchange, dropped ? H2_READER_TOO_SLOW : failed ? H2_ANSWER_FAILED : H2_NO_RESET);
         return;
     }
-    if (dropped) {
-        atomic_fetch_add_explicit(&conn->loop->stat_dropped, 1, memory_order_relaxed);
+    if (dropped || failed) {
         http_conn_close(conn, true);
         return;
     }

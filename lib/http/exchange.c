@@ -78,7 +78,7 @@ static void wipe(struct http_exchange *exchange)
     exchange->field_count = exchange->field_room = exchange->field_bytes = 0;
     exchange->reading = exchange->submitted = exchange->whole = false;
     exchange->resumed = exchange->queued = exchange->ended = exchange->dropped = exchange->cut =
-        false;
+        exchange->failed = false;
 }
 
 void http_exchange_tell_end(struct http_exchange *first)

@@ -60,7 +60,7 @@ struct http_exchange {
     pthread_mutex_t lock;
     struct buf pending;
     size_t unsent; /* bytes written and not yet taken by the kernel */
-    bool queued, ended, dropped, cut;
+    bool queued, ended, dropped, cut, failed;
     struct buf sending; /* of the loop */
     size_t sending_at;
 

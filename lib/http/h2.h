@@ -29,8 +29,11 @@ void h2_settle(struct http_conn *conn);
 /* Parts from all exchanges, says GOAWAY unless `reset`, frees. */
 void h2_close(struct http_conn *conn, bool reset);
 
-/* An answer, or more of one, is there; `dropped`: its reader was too slow. */
-void h2_take(struct http_exchange *exchange, bool dropped);
+/* Why a stream is reset instead of written on. */
+enum h2_reset { H2_NO_RESET, H2_READER_TOO_SLOW, H2_ANSWER_FAILED };
+
+/* An answer, or more of one, is there, or it is given up. */
+void h2_take(struct http_exchange *exchange, enum h2_reset reset);
 
 /* Sends what there is and the socket takes. */
 void h2_write(struct http_conn *conn);

@@ -98,13 +98,15 @@ static void submit(struct http_conn *conn, struct http_exchange *exchange)
                                   NGHTTP2_INTERNAL_ERROR);
 }
 
-void h2_take(struct http_exchange *exchange, bool dropped)
+void h2_take(struct http_exchange *exchange, enum h2_reset reset)
 {
     struct http_conn *conn = exchange->conn;
     nghttp2_session *session = conn->h2->session;
     bool first = !exchange->submitted;
-    if (dropped)
-        nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, exchange->stream_id, NGHTTP2_CANCEL);
+    if (reset)
+        nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, exchange->stream_id,
+                                  reset == H2_ANSWER_FAILED ? NGHTTP2_INTERNAL_ERROR
+                                                            : NGHTTP2_CANCEL);
     else if (first)
         submit(conn, exchange);
     else if (!exchange->head_only)

@@ -5,8 +5,9 @@
  *
  * An exchange is one request and its answer. Handlers run in the loop's thread and must not block;
  * to work elsewhere they keep the exchange and answer it from there. Every exchange is answered
- * exactly once: http_answer, or http_stream_begin … http_stream_end. Answers of one connection of
- * HTTP/1.1 go out in the order of their requests; streams of HTTP/2 do not wait for each other.
+ * exactly once: http_answer, or http_stream_begin … http_stream_end or _abort. Answers of one
+ * connection of HTTP/1.1 go out in the order of their requests; streams of HTTP/2 do not wait for
+ * each other.
  */
 #pragma once
 #include "base/arena.h"
@@ -140,8 +141,10 @@ void http_stream_begin(struct http_exchange *exchange, int status,
  */
 bool http_stream_write(struct http_exchange *exchange, struct str bytes);
 
-/* The end of the answer; the exchange is no longer the caller's. */
+/* The end of the answer; the exchange is no longer the caller's. The other one says that it has
+ * failed: the connection is closed (HTTP/1), or the stream reset with INTERNAL_ERROR. */
 void http_stream_end(struct http_exchange *exchange);
+void http_stream_abort(struct http_exchange *exchange);
 
 /* True if an answer was given up because its reader was too slow. For `finished`. */
 bool http_exchange_dropped(struct http_exchange *exchange);

@@ -57,7 +57,7 @@ class Library(grpc.GenericRpcHandler):
 
         coding = {"request_deserializer": request.FromString,
                   "response_serializer": lambda message: message.SerializeToString()}
-        if name == "WatchShelf":
+        if method.server_streaming:
             return grpc.unary_stream_rpc_method_handler(
                 lambda m, c: map(made, answer(m, c)), **coding)
         return grpc.unary_unary_rpc_method_handler(lambda m, c: made(answer(m, c)), **coding)
@@ -315,6 +315,37 @@ def test_answers_that_are_no_json(library, http):
     raw = http.get("/openapi.json").json()["paths"]
     assert raw["/v1/shelves/{name}/books/{name_2}/image"]["get"]["responses"]["200"]["content"] == {"*/*": {}}
     assert raw["/v1/images:develop"]["post"]["requestBody"]["content"] == {"*/*": {}}
+
+
+# Rule 6: a stream of bodies is one body, and a client can tell that it is not whole.
+def test_streams_that_are_no_json(library, http):
+    def piece(data, content_type=""):
+        return {"contentType": content_type, "data": base64.b64encode(data).decode()}
+
+    def fails(after):
+        def run(context):
+            yield from after
+            context.abort(grpc.StatusCode.DATA_LOSS, "the page is torn out")
+        return run
+
+    url = f"/v1/{BOOK}:readAloud"
+    library.answer["ReadAloud"] = [piece(b"one ", "audio/wav"), piece(PNG), {}, piece(b" end", "a/b")]
+    answer = http.get(url, headers={"Accept": "text/event-stream"})
+    assert (answer.content, answer.headers["content-type"]) == (b"one " + PNG + b" end", "audio/wav")
+    library.answer["ReadAloud"] = []
+    answer = http.get(url)
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert http.head(url).headers["content-type"] == "application/octet-stream"
+    for wrong, status in ((fails([]), "DATA_LOSS"), ([piece(b"one", "wav")], "INTERNAL")):
+        library.answer["ReadAloud"] = wrong
+        assert http.get(url).json()["error"]["status"] == status
+    for wrong in (fails([piece(b"one")]), [piece(b"one"), piece(b"two", "wav")]):
+        library.answer["ReadAloud"] = wrong
+        with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
+            http.get(url)
+    assert http.get("/openapi.json").json()["paths"]["/v1/shelves/{name}/books/{name_2}:readAloud"]["get"][
+        "responses"]["200"]["content"] == {"*/*": {}}
 
 
 # Rule 6: response_body of each message of a stream.

@@ -245,6 +245,13 @@ def test_a_slow_reader_of_a_stream_is_dropped_alone(start, wait_until):
     assert seen["streams_dropped"] == 1 and seen["in_flight"] == 1
 
 
+def test_a_stream_that_fails_is_reset_alone(client):
+    failed, whole = client.start("/stream?n=2&size=4&ms=100&abort=1"), client.start("/stream?n=2&size=4")
+    assert client.finish(failed).reset == CODES.INTERNAL_ERROR
+    assert client.finish(whole).body == b"aaaabbbb"
+    assert client.get("/hello").status == 200
+
+
 def test_large_uploads(start):
     server = start("http_peer")
     body = bytes(range(256)) * 3000

@@ -241,6 +241,15 @@ def test_slow_stream_reader_is_dropped_and_counted(start, wait_until):
             slow.rest()  # a cut stream must not look like a complete one
 
 
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_stream_that_fails_is_cut_off(raw, port, wait_until, version):
+    raw.get("/stream?n=2&size=4&ms=300&abort=1", version=version)
+    with pytest.raises((ConnectionResetError, EOFError)):
+        raw.response()
+    after = wait_until(lambda: (s := stats(port))["in_flight"] == 1 and s)
+    assert after["streams_dropped"] == 0  # its reader was not too slow
+
+
 # --- clients that leave ---
 
 def test_half_closed_client_still_gets_its_answers(port):

@@ -209,7 +209,10 @@ static void stream_run(void *job)
         if (pause)
             sleep_ms(pause);
     }
-    http_stream_end(exchange);
+    if (parameter(request, STR("abort"), 0))
+        http_stream_abort(exchange);
+    else
+        http_stream_end(exchange);
 }
 
 static void echo(struct http_exchange *exchange)
