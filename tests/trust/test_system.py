@@ -110,19 +110,20 @@ def test_steps_of_typing_are_no_searches(system):
     """Two who type at once, slowly enough for every few letters to be a batch of their own."""
     ada, eve = system.issuer.mint(), system.issuer.mint(sub="eve")
     for words in (("josefine", "annalena"), ("wolfgang", "kunigund"), ("dietmars", "reinhild")):
-        if type_at_once(system, list(zip(words, (ada, eve))), pause_s=0.2):
+        quick = type_at_once(system, list(zip(words, (ada, eve))), pause_s=0.2)
+        reconcile(system)
+        rows = [row for row in archived_rows(system, "searches")
+                if any(word.startswith(row["query"]) for word in words)]
+        if quick and len({row["batch_id"] for row in rows}) > 1:
             break
     else:
-        pytest.fail("three times a search took most of a second")
-    reconcile(system)
-    rows = archived_rows(system, "searches")
+        pytest.fail("three times the machine was too slow for the seconds of this test")
     for word in words:
         typed = sorted((row for row in rows if word.startswith(row["query"])),
                        key=lambda row: len(row["query"]))
         assert [row["query"] for row in typed] == [word[:n] for n in range(1, len(word) + 1)]
         assert [row["partial"] for row in typed] == [True] * (len(word) - 1) + [False]
         assert len({row["actor"] for row in typed}) == 1
-    assert len({row["batch_id"] for row in typed}) > 1
     top = system.client.get("/v1/analytics/searches:top", headers=headers(system)).json()
     counts = {one["query"]: one["count"] for one in top["searches"]}
     assert {text: count for text, count in counts.items() if words[0].startswith(text) or
