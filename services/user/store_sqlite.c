@@ -32,8 +32,10 @@ static void *close_all(struct store_sqlite *store)
     for (int i = 0; i < store->reader_count; i++)
         db_close(store->readers[i].db);
     db_close(store->db);
+    reads_outbox_close(&store->reads);
     xfree(store->readers);
     xfree(store->edits);
+    pthread_mutex_destroy(&store->reads.lock);
     pthread_cond_destroy(&store->readers_free);
     pthread_mutex_destroy(&store->readers_lock);
     pthread_cond_destroy(&store->work);
@@ -68,6 +70,7 @@ static void init_sync(struct store_sqlite *store)
 {
     pthread_mutex_init(&store->lock, NULL);
     pthread_mutex_init(&store->readers_lock, NULL);
+    pthread_mutex_init(&store->reads.lock, NULL);
     wait_cond_init(&store->work);
     wait_cond_init(&store->readers_free);
 }
@@ -115,7 +118,8 @@ enum code store_sqlite_open(const struct store_sqlite_options *options, struct s
     if (db_open(options->path, &store_sqlite_schema, &store->db, err) != CODE_OK ||
         set_up_writer(store, options->bytes_max, err) != CODE_OK ||
         open_readers(store, options->path, options->readers, err) != CODE_OK ||
-        store_sqlite_outbox_load(store, err) != CODE_OK) {
+        store_sqlite_outbox_load(store, err) != CODE_OK ||
+        reads_outbox_open(&store->reads, options->path, err) != CODE_OK) {
         close_all(store);
         return err->code;
     }

@@ -12,32 +12,17 @@
  *   store_sqlite_cursor.c   the ordered stream of users that one word finds
  *   store_sqlite_outbox.c   sealing, forgetting, putting aside
  *   store_sqlite_outbox_read.c  the line and the counts
+ *   store_sqlite_reads.c    the outbox of events without writes, a database of its own
  */
 #pragma once
 #include "db/db.h"
 #include "user/search_terms.h"
 #include "user/store_sqlite.h"
+#include "user/store_sqlite_outbox.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
 
 struct write_op;
-
-/* Counts that the writer keeps beside the tables; read by anybody. */
-struct outbox_counts {
-    atomic_uint_fast64_t bytes, events, unsealed, aside;
-    atomic_int_fast64_t oldest_ms;
-};
-
-/* What a group changes about the counts, applied when it has committed. */
-enum { GROUP_HOURS_MAX = 16 };
-struct group_delta {
-    int64_t bytes, events, unsealed, aside;
-    struct {
-        int64_t hour, emitted, taken;
-    } hours[GROUP_HOURS_MAX];
-    size_t hour_count;
-};
 
 struct reader {
     struct db *db;
@@ -48,8 +33,9 @@ struct reader {
 struct store_sqlite {
     struct store base;
     const struct clock *clock;
-    struct db *db; /* the writer's */
-    struct outbox_counts outbox;
+    struct db *db;               /* the writer's */
+    struct outbox_counts outbox; /* of what is in `db` */
+    struct reads_outbox reads;
 
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t work;  /* the writer waits here */
@@ -99,8 +85,6 @@ void store_sqlite_release(struct store_sqlite *store, struct write_op *op);
 /* The storage failed: keeps the error and marks the operation. */
 void store_sqlite_broken(struct write_op *op, const struct error *err);
 void *store_sqlite_writer_main(void *store);
-/* Counts towards an hour; false when the group has too many hours. */
-bool store_sqlite_count(struct group_delta *delta, int64_t hour, int64_t emitted, int64_t taken);
 
 /* --- rows --- */
 #define USER_COLUMNS \

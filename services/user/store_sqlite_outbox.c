@@ -9,16 +9,79 @@
 
 #include <string.h>
 
-enum outbox_verb { OUTBOX_ADD, OUTBOX_SEAL, OUTBOX_FORGET, OUTBOX_ASIDE, OUTBOX_READMIT };
+enum outbox_verb { OUTBOX_SEAL, OUTBOX_FORGET, OUTBOX_ASIDE, OUTBOX_READMIT };
 
 struct outbox_input {
     enum outbox_verb verb;
-    const struct store_batch *batches; /* add; the caller's: it waits without a deadline */
-    const struct id *ids;              /* forget, aside */
+    const struct id *ids; /* forget, aside; the caller's: it waits without a deadline */
     size_t count;
     const char *reason;
     size_t sealed;
 };
+
+/* --- hours and counts --- */
+
+enum code outbox_count_hour(struct group_delta *delta, int64_t hour, int64_t emitted, int64_t taken,
+                            struct error *err)
+{
+    size_t i = 0;
+    while (i < delta->hour_count && delta->hours[i].hour != hour)
+        i++;
+    if (i == GROUP_HOURS_MAX)
+        return error_set(err, CODE_INTERNAL, NULL, "too many hours in one group");
+    if (i == delta->hour_count) {
+        delta->hours[i].hour = hour;
+        delta->hours[i].emitted = delta->hours[i].taken = 0;
+        delta->hour_count++;
+    }
+    delta->hours[i].emitted += emitted;
+    delta->hours[i].taken += taken;
+    return CODE_OK;
+}
+
+static const char ADD_HOUR[] =
+    "INSERT INTO emitted(tenant, hour, emitted, taken) VALUES(?1, ?2, ?3, ?4)"
+    " ON CONFLICT(tenant, hour) DO UPDATE SET emitted = emitted + ?3, taken = taken + ?4";
+
+enum code outbox_write_hours(struct db *db, const struct group_delta *delta, struct error *err)
+{
+    for (size_t i = 0; i < delta->hour_count; i++) {
+        struct db_stmt *stmt = db_prepare(db, ADD_HOUR, err);
+        if (!stmt)
+            return err->code;
+        db_bind_i64(stmt, 1, STORE_TENANT);
+        db_bind_i64(stmt, 2, delta->hours[i].hour);
+        db_bind_i64(stmt, 3, delta->hours[i].emitted);
+        db_bind_i64(stmt, 4, delta->hours[i].taken);
+        if (db_run(stmt, err) != CODE_OK)
+            return err->code;
+    }
+    return CODE_OK;
+}
+
+static const char OLDEST[] = "SELECT id FROM outbox_batches ORDER BY seq LIMIT 1";
+
+void outbox_apply(struct db *db, struct outbox_counts *counts, const struct group_delta *delta)
+{
+    struct error ignored = {0};
+    bool row = false;
+    atomic_fetch_add(&counts->bytes, (uint64_t)delta->bytes);
+    atomic_fetch_add(&counts->events, (uint64_t)delta->events);
+    atomic_fetch_add(&counts->unsealed, (uint64_t)delta->unsealed);
+    atomic_fetch_add(&counts->aside, (uint64_t)delta->aside);
+    if (!delta->bytes && !delta->unsealed)
+        return;
+    struct db_stmt *stmt = db_prepare(db, OLDEST, &ignored);
+    if (!stmt || db_step(stmt, &row, &ignored) != CODE_OK)
+        return;
+    struct id id = {0};
+    if (row)
+        memcpy(id.bytes, db_blob(stmt, 0).ptr, sizeof id.bytes);
+    atomic_store(&counts->oldest_ms, row ? id_time_ms(id) : 0);
+    db_reset(stmt);
+}
+
+/* --- coming --- */
 
 static struct str id_bytes(const struct id *id)
 {
@@ -38,8 +101,8 @@ enum code store_sqlite_outbox_put(struct store_sqlite *store, const struct store
     db_bind_blob(stmt, 3, event->bytes);
     if (db_run(stmt, err) != CODE_OK)
         return err->code;
-    if (!store_sqlite_count(delta, event->hour, 1, 0))
-        return error_set(err, CODE_INTERNAL, NULL, "too many hours in one group");
+    if (outbox_count_hour(delta, event->hour, 1, 0, err) != CODE_OK)
+        return err->code;
     delta->bytes += (int64_t)event->bytes.len;
     delta->events++;
     delta->unsealed++;
@@ -62,15 +125,14 @@ static enum code put_batch(struct db *db, const struct store_batch *batch, struc
     return db_run(stmt, err);
 }
 
-static enum code add_batches(struct store_sqlite *store, const struct outbox_input *input,
+enum code outbox_put_batches(struct db *db, const struct store_batch *batches, size_t count,
                              struct group_delta *delta, struct error *err)
 {
-    for (size_t i = 0; i < input->count; i++) {
-        const struct store_batch *batch = &input->batches[i];
-        if (put_batch(store->db, batch, err) != CODE_OK)
+    for (size_t i = 0; i < count; i++) {
+        const struct store_batch *batch = &batches[i];
+        if (put_batch(db, batch, err) != CODE_OK ||
+            outbox_count_hour(delta, batch->hour, batch->count, 0, err) != CODE_OK)
             return err->code;
-        if (!store_sqlite_count(delta, batch->hour, batch->count, 0))
-            return error_set(err, CODE_INTERNAL, NULL, "too many hours in one group");
         delta->bytes += (int64_t)batch->body.len;
         delta->events += batch->count;
     }
@@ -153,45 +215,45 @@ static const char SET_ASIDE[] =
     "UPDATE outbox_batches SET aside = ?3 WHERE tenant = ?1 AND id = ?2 AND aside IS NULL";
 static const char READMIT[] = "UPDATE outbox_batches SET aside = NULL WHERE aside IS NOT NULL";
 
-static enum code forget_one(struct db *db, const struct id *id, struct group_delta *delta,
-                            struct error *err)
+enum code outbox_forget_batch(struct db *db, const struct id *id, bool *found,
+                              struct group_delta *delta, struct error *err)
 {
     struct db_stmt *stmt = db_prepare(db, FIND_BATCH, err);
-    bool row;
+    *found = false;
     if (!stmt)
         return err->code;
     db_bind_i64(stmt, 1, STORE_TENANT);
     db_bind_blob(stmt, 2, id_bytes(id));
-    if (db_step(stmt, &row, err) != CODE_OK || !row)
-        return err->code;
+    enum code code = db_step(stmt, found, err);
+    if (code != CODE_OK || !*found)
+        return code;
     int64_t seq = db_i64(stmt, 0), hour = db_i64(stmt, 1), count = db_i64(stmt, 2);
     delta->bytes -= db_i64(stmt, 3);
     delta->aside -= db_i64(stmt, 4);
     delta->events -= count;
     db_reset(stmt);
-    if (!store_sqlite_count(delta, hour, 0, count))
-        return error_set(err, CODE_INTERNAL, NULL, "too many hours in one group");
-    if (!(stmt = db_prepare(db, DROP_BATCH, err)))
+    if (outbox_count_hour(delta, hour, 0, count, err) != CODE_OK ||
+        !(stmt = db_prepare(db, DROP_BATCH, err)))
         return err->code;
     db_bind_i64(stmt, 1, seq);
     return db_run(stmt, err);
 }
 
-static enum code set_aside(struct db *db, const struct outbox_input *input,
+enum code outbox_put_aside(struct db *db, const struct id *id, const char *reason,
                            struct group_delta *delta, struct error *err)
 {
     struct db_stmt *stmt = db_prepare(db, SET_ASIDE, err);
     if (!stmt)
         return err->code;
     db_bind_i64(stmt, 1, STORE_TENANT);
-    db_bind_blob(stmt, 2, id_bytes(input->ids));
-    db_bind_text(stmt, 3, str_of(input->reason));
+    db_bind_blob(stmt, 2, id_bytes(id));
+    db_bind_text(stmt, 3, str_of(reason));
     enum code code = db_run(stmt, err);
     delta->aside += db_changes(db);
     return code;
 }
 
-static enum code readmit(struct db *db, struct group_delta *delta, struct error *err)
+enum code outbox_readmit_all(struct db *db, struct group_delta *delta, struct error *err)
 {
     struct db_stmt *stmt = db_prepare(db, READMIT, err);
     if (!stmt)
@@ -201,27 +263,27 @@ static enum code readmit(struct db *db, struct group_delta *delta, struct error 
     return code;
 }
 
+/* --- as operations of the writer --- */
+
 static void run_outbox(struct store_sqlite *store, struct write_op *op, struct group_delta *delta)
 {
     struct outbox_input *input = op->input;
     struct error err = {0};
     enum code code = CODE_OK;
+    bool found;
     switch (input->verb) {
-    case OUTBOX_ADD:
-        code = add_batches(store, input, delta, &err);
-        break;
     case OUTBOX_SEAL:
         code = seal(store, input, delta, &op->arena, &err);
         break;
     case OUTBOX_FORGET:
         for (size_t i = 0; code == CODE_OK && i < input->count; i++)
-            code = forget_one(store->db, &input->ids[i], delta, &err);
+            code = outbox_forget_batch(store->db, &input->ids[i], &found, delta, &err);
         break;
     case OUTBOX_ASIDE:
-        code = set_aside(store->db, input, delta, &err);
+        code = outbox_put_aside(store->db, input->ids, input->reason, delta, &err);
         break;
     case OUTBOX_READMIT:
-        code = readmit(store->db, delta, &err);
+        code = outbox_readmit_all(store->db, delta, &err);
         break;
     }
     if (code != CODE_OK)
@@ -229,9 +291,8 @@ static void run_outbox(struct store_sqlite *store, struct write_op *op, struct g
 }
 
 /* Waits without a deadline: the input is the caller's memory. */
-static enum code submit(struct store *base, struct outbox_input *input, struct error *err)
+static enum code submit(struct store_sqlite *store, struct outbox_input *input, struct error *err)
 {
-    struct store_sqlite *store = (struct store_sqlite *)base;
     struct write_op *op = store_sqlite_op();
     op->run = run_outbox;
     op->input = input;
@@ -240,18 +301,19 @@ static enum code submit(struct store *base, struct outbox_input *input, struct e
     return code;
 }
 
+/* --- the vtable --- */
+
 static enum code outbox_add(struct store *base, const struct store_batch *batches, size_t count,
                             struct error *err)
 {
-    struct outbox_input input = {.verb = OUTBOX_ADD, .batches = batches, .count = count};
-    return submit(base, &input, err);
+    return reads_outbox_add(&((struct store_sqlite *)base)->reads, batches, count, err);
 }
 
 static enum code outbox_seal(struct store *base, size_t *sealed, struct error *err)
 {
     struct outbox_input input = {.verb = OUTBOX_SEAL};
     *sealed = 0;
-    enum code code = submit(base, &input, err);
+    enum code code = submit((struct store_sqlite *)base, &input, err);
     if (code == CODE_OK)
         *sealed = input.sealed;
     return code;
@@ -260,21 +322,35 @@ static enum code outbox_seal(struct store *base, size_t *sealed, struct error *e
 static enum code outbox_forget(struct store *base, const struct id *ids, size_t count,
                                struct error *err)
 {
-    struct outbox_input input = {.verb = OUTBOX_FORGET, .ids = ids, .count = count};
-    return submit(base, &input, err);
+    struct store_sqlite *store = (struct store_sqlite *)base;
+    struct arena arena = {0};
+    struct outbox_input input = {.verb = OUTBOX_FORGET};
+    struct id *others = arena_alloc(&arena, (count + 1) * sizeof *others);
+    enum code code = reads_outbox_forget(&store->reads, ids, count, others, &input.count, err);
+    input.ids = others;
+    if (code == CODE_OK && input.count)
+        code = submit(store, &input, err);
+    arena_clear(&arena);
+    return code;
 }
 
 static enum code outbox_set_aside(struct store *base, struct id id, const char *reason,
                                   struct error *err)
 {
+    struct store_sqlite *store = (struct store_sqlite *)base;
     struct outbox_input input = {.verb = OUTBOX_ASIDE, .ids = &id, .count = 1, .reason = reason};
-    return submit(base, &input, err);
+    bool found;
+    enum code code = reads_outbox_set_aside(&store->reads, &id, reason, &found, err);
+    return code == CODE_OK && !found ? submit(store, &input, err) : code;
 }
 
 static enum code outbox_readmit(struct store *base, struct error *err)
 {
+    struct store_sqlite *store = (struct store_sqlite *)base;
     struct outbox_input input = {.verb = OUTBOX_READMIT};
-    return submit(base, &input, err);
+    if (reads_outbox_readmit(&store->reads, err) != CODE_OK)
+        return err->code;
+    return submit(store, &input, err);
 }
 
 const struct store_vtable store_sqlite_outbox_vtable = {

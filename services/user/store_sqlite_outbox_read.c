@@ -6,13 +6,14 @@
 static const char LINE[] = "SELECT id, hour, count, body FROM outbox_batches"
                            " WHERE aside IS NULL ORDER BY seq LIMIT ?1";
 
-static enum code read_line(struct db *db, size_t max, size_t bytes_max, struct arena *arena,
+enum code outbox_read_line(struct db *db, size_t max, size_t bytes_max, struct arena *arena,
                            struct store_batch *batches, size_t *count, struct error *err)
 {
     struct db_stmt *stmt = db_prepare(db, LINE, err);
     size_t bytes = 0;
     bool row;
     enum code code;
+    *count = 0;
     if (!stmt)
         return err->code;
     db_bind_i64(stmt, 1, (int64_t)max);
@@ -32,30 +33,59 @@ static enum code read_line(struct db *db, size_t max, size_t bytes_max, struct a
     return code;
 }
 
+/* The older of the first two, as far as `max` and `bytes_max` last. */
+static void merge(const struct store_batch *a, size_t a_count, const struct store_batch *b,
+                  size_t b_count, size_t max, size_t bytes_max, struct store_batch *to,
+                  size_t *count)
+{
+    size_t bytes = 0;
+    for (*count = 0; *count < max && a_count + b_count > 0; (*count)++) {
+        bool first = !b_count || (a_count && memcmp(&a->id, &b->id, sizeof a->id) < 0);
+        const struct store_batch *next = first ? a : b;
+        bytes += next->body.len;
+        if (*count && bytes > bytes_max)
+            return;
+        to[*count] = *next;
+        a += first;
+        a_count -= first;
+        b += !first;
+        b_count -= !first;
+    }
+}
+
 enum code store_sqlite_outbox_oldest(struct store *base, size_t max, size_t bytes_max,
                                      struct arena *arena, struct store_batch *batches,
                                      size_t *count, struct error *err)
 {
     struct store_sqlite *store = (struct store_sqlite *)base;
+    struct store_batch *writes = arena_alloc(arena, 2 * max * sizeof *writes);
+    struct store_batch *reads = writes + max;
+    size_t write_count, read_count;
     struct reader *reader;
     *count = 0;
-    if (store_sqlite_reader_take(store, INT64_MAX, &reader, err) != CODE_OK)
+    if (reads_outbox_line(&store->reads, max, bytes_max, arena, reads, &read_count, err) !=
+            CODE_OK ||
+        store_sqlite_reader_take(store, INT64_MAX, &reader, err) != CODE_OK)
         return err->code;
-    enum code code = read_line(reader->db, max, bytes_max, arena, batches, count, err);
+    enum code code = outbox_read_line(reader->db, max, bytes_max, arena, writes, &write_count, err);
     store_sqlite_reader_give(store, reader);
+    if (code == CODE_OK)
+        merge(writes, write_count, reads, read_count, max, bytes_max, batches, count);
     return code;
 }
 
 static const char HOURS[] = "SELECT hour, emitted, taken FROM emitted"
                             " WHERE tenant = ?1 AND hour >= ?2 AND hour < ?3 ORDER BY hour";
 
-static enum code read_hours(struct db *db, int64_t from, int64_t to, struct arena *arena,
+enum code outbox_read_hours(struct db *db, int64_t from, int64_t to, struct arena *arena,
                             struct store_hour **hours, size_t *count, struct error *err)
 {
     struct db_stmt *stmt = db_prepare(db, HOURS, err);
     size_t room = 0;
     bool row;
     enum code code;
+    *count = 0;
+    *hours = NULL;
     if (!stmt)
         return err->code;
     db_bind_i64(stmt, 1, STORE_TENANT);
@@ -75,29 +105,58 @@ static enum code read_hours(struct db *db, int64_t from, int64_t to, struct aren
     return code;
 }
 
+/* Hour by hour, those of both. */
+static struct store_hour *add_hours(const struct store_hour *a, size_t a_count,
+                                    const struct store_hour *b, size_t b_count, struct arena *arena,
+                                    size_t *count)
+{
+    struct store_hour *sum = arena_alloc(arena, (a_count + b_count + 1) * sizeof *sum);
+    *count = 0;
+    while (a_count + b_count > 0) {
+        struct store_hour *to = &sum[(*count)++];
+        bool from_a = a_count && (!b_count || a->hour <= b->hour);
+        bool from_b = b_count && (!a_count || b->hour <= a->hour);
+        *to = (struct store_hour){.hour = from_a ? a->hour : b->hour};
+        to->emitted = (from_a ? a->emitted : 0) + (from_b ? b->emitted : 0);
+        to->pending = (from_a ? a->pending : 0) + (from_b ? b->pending : 0);
+        a += from_a;
+        a_count -= from_a;
+        b += from_b;
+        b_count -= from_b;
+    }
+    return sum;
+}
+
 enum code store_sqlite_outbox_hours(struct store *base, int64_t from, int64_t to,
                                     struct arena *arena, struct store_hour **hours, size_t *count,
                                     struct error *err)
 {
     struct store_sqlite *store = (struct store_sqlite *)base;
+    struct store_hour *writes, *reads;
+    size_t write_count, read_count;
     struct reader *reader;
     *count = 0;
     *hours = NULL;
-    if (store_sqlite_reader_take(store, INT64_MAX, &reader, err) != CODE_OK)
+    if (reads_outbox_hours(&store->reads, from, to, arena, &reads, &read_count, err) != CODE_OK ||
+        store_sqlite_reader_take(store, INT64_MAX, &reader, err) != CODE_OK)
         return err->code;
-    enum code code = read_hours(reader->db, from, to, arena, hours, count, err);
+    enum code code = outbox_read_hours(reader->db, from, to, arena, &writes, &write_count, err);
     store_sqlite_reader_give(store, reader);
+    if (code == CODE_OK)
+        *hours = add_hours(writes, write_count, reads, read_count, arena, count);
     return code;
 }
 
 void store_sqlite_outbox_stats(struct store *base, struct store_outbox_stats *stats)
 {
-    struct outbox_counts *counts = &((struct store_sqlite *)base)->outbox;
-    stats->bytes = atomic_load(&counts->bytes);
-    stats->events = atomic_load(&counts->events);
-    stats->unsealed = atomic_load(&counts->unsealed);
-    stats->aside = atomic_load(&counts->aside);
-    stats->oldest_ms = atomic_load(&counts->oldest_ms);
+    const struct store_sqlite *store = (const struct store_sqlite *)base;
+    const struct outbox_counts *writes = &store->outbox, *reads = &store->reads.counts;
+    int64_t write_ms = atomic_load(&writes->oldest_ms), read_ms = atomic_load(&reads->oldest_ms);
+    stats->bytes = atomic_load(&writes->bytes) + atomic_load(&reads->bytes);
+    stats->events = atomic_load(&writes->events) + atomic_load(&reads->events);
+    stats->unsealed = atomic_load(&writes->unsealed);
+    stats->aside = atomic_load(&writes->aside) + atomic_load(&reads->aside);
+    stats->oldest_ms = write_ms && (!read_ms || write_ms < read_ms) ? write_ms : read_ms;
 }
 
 static const char COUNT_EVENTS[] =
@@ -106,24 +165,17 @@ static const char COUNT_BATCHES[] = "SELECT ifnull(sum(count), 0), ifnull(sum(le
                                     " count(aside) FROM outbox_batches";
 static const char OLDEST[] = "SELECT id FROM outbox_batches ORDER BY seq LIMIT 1";
 
-enum code store_sqlite_outbox_load(struct store_sqlite *store, struct error *err)
+enum code outbox_load(struct db *db, struct outbox_counts *counts, struct error *err)
 {
-    struct outbox_counts *counts = &store->outbox;
     bool row;
-    struct db_stmt *events = db_prepare(store->db, COUNT_EVENTS, err);
-    if (!events || db_step(events, &row, err) != CODE_OK)
-        return err->code;
-    uint64_t unsealed = (uint64_t)db_i64(events, 0), bytes = (uint64_t)db_i64(events, 1);
-    db_reset(events);
-    struct db_stmt *batches = db_prepare(store->db, COUNT_BATCHES, err);
+    struct db_stmt *batches = db_prepare(db, COUNT_BATCHES, err);
     if (!batches || db_step(batches, &row, err) != CODE_OK)
         return err->code;
-    atomic_store(&counts->unsealed, unsealed);
-    atomic_store(&counts->events, unsealed + (uint64_t)db_i64(batches, 0));
-    atomic_store(&counts->bytes, bytes + (uint64_t)db_i64(batches, 1));
+    atomic_store(&counts->events, (uint64_t)db_i64(batches, 0));
+    atomic_store(&counts->bytes, (uint64_t)db_i64(batches, 1));
     atomic_store(&counts->aside, (uint64_t)db_i64(batches, 2));
     db_reset(batches);
-    struct db_stmt *oldest = db_prepare(store->db, OLDEST, err);
+    struct db_stmt *oldest = db_prepare(db, OLDEST, err);
     if (!oldest || db_step(oldest, &row, err) != CODE_OK)
         return err->code;
     struct id id = {0};
@@ -131,5 +183,21 @@ enum code store_sqlite_outbox_load(struct store_sqlite *store, struct error *err
         memcpy(id.bytes, db_blob(oldest, 0).ptr, sizeof id.bytes);
     atomic_store(&counts->oldest_ms, row ? id_time_ms(id) : 0);
     db_reset(oldest);
+    return CODE_OK;
+}
+
+enum code store_sqlite_outbox_load(struct store_sqlite *store, struct error *err)
+{
+    struct outbox_counts *counts = &store->outbox;
+    bool row;
+    struct db_stmt *events = db_prepare(store->db, COUNT_EVENTS, err);
+    if (outbox_load(store->db, counts, err) != CODE_OK || !events ||
+        db_step(events, &row, err) != CODE_OK)
+        return err->code;
+    uint64_t unsealed = (uint64_t)db_i64(events, 0);
+    atomic_store(&counts->unsealed, unsealed);
+    atomic_fetch_add(&counts->events, unsealed);
+    atomic_fetch_add(&counts->bytes, (uint64_t)db_i64(events, 1));
+    db_reset(events);
     return CODE_OK;
 }

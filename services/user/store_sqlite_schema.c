@@ -46,23 +46,7 @@ static const char STEP_1[] =
     " seq INTEGER PRIMARY KEY AUTOINCREMENT,"
     " tenant INTEGER NOT NULL,"
     " hour INTEGER NOT NULL,"
-    " event BLOB NOT NULL);"
-    "CREATE TABLE outbox_batches("
-    " seq INTEGER PRIMARY KEY AUTOINCREMENT,"
-    " tenant INTEGER NOT NULL,"
-    " id BLOB NOT NULL,"
-    " hour INTEGER NOT NULL,"
-    " count INTEGER NOT NULL,"
-    " aside TEXT," /* why the other side refused it; NULL: it waits in line */
-    " body BLOB NOT NULL);"
-    "CREATE UNIQUE INDEX outbox_batches_id ON outbox_batches(tenant, id);"
-    /* Per hour: events made, and those that the other side has taken over. */
-    "CREATE TABLE emitted("
-    " tenant INTEGER NOT NULL,"
-    " hour INTEGER NOT NULL,"
-    " emitted INTEGER NOT NULL,"
-    " taken INTEGER NOT NULL,"
-    " PRIMARY KEY(tenant, hour)) WITHOUT ROWID;";
+    " event BLOB NOT NULL);" OUTBOX_TABLES;
 
 /* Pseudonyms of those who act. Whose one is cannot be told once its row is gone. */
 static const char STEP_2[] = "CREATE TABLE actors("

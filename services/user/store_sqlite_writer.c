@@ -183,67 +183,6 @@ static bool run_op(struct store_sqlite *store, struct write_op *op, struct group
     return true;
 }
 
-bool store_sqlite_count(struct group_delta *delta, int64_t hour, int64_t emitted, int64_t taken)
-{
-    size_t i = 0;
-    while (i < delta->hour_count && delta->hours[i].hour != hour)
-        i++;
-    if (i == GROUP_HOURS_MAX)
-        return false;
-    if (i == delta->hour_count) {
-        delta->hours[i].hour = hour;
-        delta->hours[i].emitted = delta->hours[i].taken = 0;
-        delta->hour_count++;
-    }
-    delta->hours[i].emitted += emitted;
-    delta->hours[i].taken += taken;
-    return true;
-}
-
-static const char ADD_HOUR[] =
-    "INSERT INTO emitted(tenant, hour, emitted, taken) VALUES(?1, ?2, ?3, ?4)"
-    " ON CONFLICT(tenant, hour) DO UPDATE SET emitted = emitted + ?3, taken = taken + ?4";
-
-static enum code write_hours(struct store_sqlite *store, const struct group_delta *delta,
-                             struct error *err)
-{
-    for (size_t i = 0; i < delta->hour_count; i++) {
-        struct db_stmt *stmt = db_prepare(store->db, ADD_HOUR, err);
-        if (!stmt)
-            return err->code;
-        db_bind_i64(stmt, 1, STORE_TENANT);
-        db_bind_i64(stmt, 2, delta->hours[i].hour);
-        db_bind_i64(stmt, 3, delta->hours[i].emitted);
-        db_bind_i64(stmt, 4, delta->hours[i].taken);
-        if (db_run(stmt, err) != CODE_OK)
-            return err->code;
-    }
-    return CODE_OK;
-}
-
-static const char OLDEST[] = "SELECT id FROM outbox_batches ORDER BY seq LIMIT 1";
-
-static void apply_delta(struct store_sqlite *store, const struct group_delta *delta)
-{
-    struct outbox_counts *counts = &store->outbox;
-    struct error ignored = {0};
-    bool row = false;
-    atomic_fetch_add(&counts->bytes, (uint64_t)delta->bytes);
-    atomic_fetch_add(&counts->events, (uint64_t)delta->events);
-    atomic_fetch_add(&counts->unsealed, (uint64_t)delta->unsealed);
-    atomic_fetch_add(&counts->aside, (uint64_t)delta->aside);
-    if (!delta->bytes && !delta->unsealed)
-        return;
-    struct db_stmt *stmt = db_prepare(store->db, OLDEST, &ignored);
-    if (!stmt || db_step(stmt, &row, &ignored) != CODE_OK)
-        return;
-    struct id id = {0};
-    if (row)
-        memcpy(id.bytes, db_blob(stmt, 0).ptr, sizeof id.bytes);
-    atomic_store(&counts->oldest_ms, row ? id_time_ms(id) : 0);
-    db_reset(stmt);
-}
-
 static void run_group(struct store_sqlite *store, struct write_op **group, size_t count)
 {
     struct group_delta delta = {0};
@@ -262,14 +201,14 @@ static void run_group(struct store_sqlite *store, struct write_op **group, size_
     if (code == CODE_OK)
         code = store_sqlite_write_edits(store, &err);
     if (code == CODE_OK)
-        code = write_hours(store, &delta, &err);
+        code = outbox_write_hours(store->db, &delta, &err);
     if (code == CODE_OK)
         code = db_commit(store->db, &err);
     if (code == CODE_OK) {
         if (store->failing)
             log_info("writes_work_again", LOG_I("operations", count));
         store->failing = false;
-        apply_delta(store, &delta);
+        outbox_apply(store->db, &store->outbox, &delta);
         return;
     }
     db_rollback(store->db);

@@ -230,6 +230,109 @@ static void full_line_is_overload(void **state)
     assert_string_equal(suite->err.reason, REASON_OVERLOADED);
 }
 
+/* --- two outboxes --- */
+
+/* What another connection sees of the users' database: changes with every commit. */
+static int64_t version_of(struct db *db)
+{
+    struct error err = {0};
+    bool row;
+    struct db_stmt *stmt = db_prepare(db, "PRAGMA data_version", &err);
+    assert_int_equal(db_step(stmt, &row, &err), CODE_OK);
+    int64_t version = db_i64(stmt, 0);
+    db_reset(stmt);
+    return version;
+}
+
+static struct store_batch read_batch(struct suite *suite, const char *body)
+{
+    suite->clock.wall_us += 1000;
+    return (struct store_batch){id_new(&suite->clock.base), SUITE_HOUR, 5, str_of(body)};
+}
+
+static void events_of_reads_leave_the_users_alone(void **state)
+{
+    struct suite *suite = *state;
+    const struct store_vtable *vtable = suite->store->vtable;
+    struct store_batch batches[] = {read_batch(suite, "one"), read_batch(suite, "two")}, line[4];
+    size_t count;
+    struct db *db;
+    suite_create(suite, "a@x", "A");
+    assert_int_equal(db_open_reader(suite->path, &db, &suite->err), CODE_OK);
+    int64_t before = version_of(db);
+    assert_int_equal(vtable->outbox_add(suite->store, batches, 2, &suite->err), CODE_OK);
+    assert_int_equal(vtable->outbox_set_aside(suite->store, batches[0].id, "bad", &suite->err),
+                     CODE_OK);
+    assert_int_equal(vtable->outbox_readmit(suite->store, &suite->err), CODE_OK);
+    assert_int_equal(vtable->outbox_forget(suite->store, &batches[0].id, 1, &suite->err), CODE_OK);
+    assert_int_equal(
+        vtable->outbox_oldest(suite->store, 4, 1 << 20, &suite->arena, line, &count, &suite->err),
+        CODE_OK);
+    assert_int_equal(count, 1);
+    assert_str_equal(line[0].body, str_of("two"));
+    assert_int_equal(version_of(db), before);
+    suite_create(suite, "b@x", "B");
+    assert_int_not_equal(version_of(db), before);
+    db_close(db);
+}
+
+static void two_outboxes_are_one_line(void **state)
+{
+    struct suite *suite = *state;
+    const struct store_vtable *vtable = suite->store->vtable;
+    struct store_batch first, third, line[4], one[1];
+    struct store_hour *hours;
+    struct id all[3];
+    size_t count, sealed;
+    first = read_batch(suite, "first");
+    assert_int_equal(vtable->outbox_add(suite->store, &first, 1, &suite->err), CODE_OK);
+    suite_create(suite, "a@x", "A");
+    suite->clock.wall_us += 1000;
+    assert_int_equal(vtable->outbox_seal(suite->store, &sealed, &suite->err), CODE_OK);
+    third = read_batch(suite, "third");
+    assert_int_equal(vtable->outbox_add(suite->store, &third, 1, &suite->err), CODE_OK);
+    suite_reopen(suite);
+    vtable = suite->store->vtable;
+    assert_int_equal(suite_stats(suite).events, 11);
+    assert_int_equal(suite_stats(suite).oldest_ms, id_time_ms(first.id));
+    assert_int_equal(
+        vtable->outbox_oldest(suite->store, 4, 1 << 20, &suite->arena, line, &count, &suite->err),
+        CODE_OK);
+    assert_int_equal(count, 3);
+    assert_str_equal(line[0].body, str_of("first"));
+    assert_int_equal(line[1].count, 1);
+    assert_str_equal(line[2].body, str_of("third"));
+    assert_int_equal(suite_stats(suite).bytes, 10 + line[1].body.len);
+    /* As many, and as much, as is asked for. */
+    assert_int_equal(
+        vtable->outbox_oldest(suite->store, 1, 1 << 20, &suite->arena, one, &count, &suite->err),
+        CODE_OK);
+    assert_int_equal(count, 1);
+    assert_int_equal(vtable->outbox_oldest(suite->store, 4, 5 + line[1].body.len, &suite->arena,
+                                           line, &count, &suite->err),
+                     CODE_OK);
+    assert_int_equal(count, 2);
+    assert_int_equal(vtable->outbox_hours(suite->store, SUITE_HOUR, SUITE_HOUR + 3600,
+                                          &suite->arena, &hours, &count, &suite->err),
+                     CODE_OK);
+    assert_int_equal(count, 1);
+    assert_int_equal(hours[0].emitted, 11);
+    assert_int_equal(hours[0].pending, 11);
+    all[0] = line[1].id;
+    all[1] = third.id;
+    all[2] = first.id;
+    assert_int_equal(vtable->outbox_forget(suite->store, all, 3, &suite->err), CODE_OK);
+    assert_int_equal(vtable->outbox_forget(suite->store, all, 3, &suite->err), CODE_OK);
+    assert_int_equal(suite_stats(suite).events, 0);
+    assert_int_equal(suite_stats(suite).bytes, 0);
+    assert_int_equal(suite_stats(suite).oldest_ms, 0);
+    assert_int_equal(vtable->outbox_hours(suite->store, SUITE_HOUR, SUITE_HOUR + 3600,
+                                          &suite->arena, &hours, &count, &suite->err),
+                     CODE_OK);
+    assert_int_equal(hours[0].emitted, 11);
+    assert_int_equal(hours[0].pending, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -240,6 +343,8 @@ int main(void)
         SUITE_TEST(full_store_refuses_keeps_and_recovers),
         SUITE_TEST(one_that_does_not_fit_leaves_its_neighbours_alone),
         SUITE_TEST(full_line_is_overload),
+        SUITE_TEST(events_of_reads_leave_the_users_alone),
+        SUITE_TEST(two_outboxes_are_one_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
