@@ -4,13 +4,14 @@
 #include "analytics/wire.h"
 #include "pb/nano.h"
 
+#define PLUS_ONE(arena, kind, rule, type, name, number) +1
 enum {
     BATCH_ID = 1,
     BATCH_HOUR = 2,
     BATCH_COUNT = 3,
     BATCH_EVENTS = 4,
     BATCH_LOST = 5,
-    EVENT_LAST_FIELD = omnidata_event_v1_Event_partial_tag,
+    EVENT_LAST_FIELD = 0 omnidata_event_v1_Event_FIELDLIST(PLUS_ONE, 0), /* without gaps */
 };
 
 static const int64_t HOUR_S = 3600;
