@@ -296,6 +296,19 @@ def test_bodies_that_are_no_json(library, http):
     assert http.post("/v1/images:develop?data=eA", content=b"x").status_code == 400
 
 
+def test_a_body_larger_than_a_message(running, start):
+    library, _, made = running
+    small = start("omni-gateway", "--listen=127.0.0.1:0", "--access=open", f"--descriptor-set={made}",
+                  "--max-message-bytes=64KiB", f"--upstreams={SERVICE}=127.0.0.1:{library.port}")
+    library.reset()
+    with httpx.Client(base_url=f"http://{small.address}", timeout=60) as http:
+        for method, target in (("PUT", f"/v1/{BOOK}/image"), ("POST", "/v1/images:develop")):
+            answer = http.request(method, target, content=b"x" * 100_000)
+            error = answer.json()["error"]
+            assert (answer.status_code, error["details"][0]["reason"]) == (400, "REQUEST_TOO_LARGE")
+    assert library.calls == []
+
+
 # Rule 6
 def test_answers_that_are_no_json(library, http):
     library.answer["GetCover"] = AS_JSON
