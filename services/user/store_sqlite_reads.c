@@ -1,6 +1,8 @@
 /* The outbox of events without writes: one connection, one transaction a call. */
 #include "user/store_sqlite_outbox.h"
 
+#include "base/program.h"
+
 #include <stdio.h>
 
 static const char *const STEPS[] = {OUTBOX_TABLES};
@@ -16,8 +18,7 @@ static const char PRAGMAS[] = "PRAGMA cache_size=-1024; PRAGMA journal_size_limi
 
 enum code reads_outbox_open(struct reads_outbox *reads, const char *path, struct error *err)
 {
-    enum { PATH_BYTES = 4096 };
-    char beside[PATH_BYTES + 8];
+    char beside[PROGRAM_PATH_BYTES + 8];
     snprintf(beside, sizeof beside, "%s-reads", path);
     if (db_open(beside, &SCHEMA, &reads->db, err) != CODE_OK ||
         db_exec(reads->db, PRAGMAS, err) != CODE_OK)
