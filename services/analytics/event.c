@@ -4,15 +4,17 @@
 #include "analytics/wire.h"
 #include "pb/nano.h"
 
-#define PLUS_ONE(arena, kind, rule, type, name, number) +1
 enum {
     BATCH_ID = 1,
     BATCH_HOUR = 2,
     BATCH_COUNT = 3,
     BATCH_EVENTS = 4,
     BATCH_LOST = 5,
-    EVENT_LAST_FIELD = 0 omnidata_event_v1_Event_FIELDLIST(PLUS_ONE, 0), /* without gaps */
 };
+
+/* Event's fields are numbered from 1 without gaps: as many as there are is the last one. */
+#define FIELD(arena, kind, rule, type, name, number) FIELD_##name,
+enum { omnidata_event_v1_Event_FIELDLIST(FIELD, 0) EVENT_FIELD_COUNT };
 
 static const int64_t HOUR_S = 3600;
 static const int64_t YEAR_9999_S = 253402300800;
@@ -95,7 +97,7 @@ static bool has_unknown(struct str bytes)
 {
     struct wire_field field;
     while (bytes.len && wire_next(&bytes, &field))
-        if (field.number > EVENT_LAST_FIELD)
+        if (field.number > EVENT_FIELD_COUNT)
             return true;
     return false;
 }
