@@ -1,10 +1,19 @@
 /* Lists are read piece by piece; a tag may hold commas, so quotes are followed. */
 #include "gateway/conditional.h"
 
-/* Takes one entity tag off *rest, with the comma behind it; false when none can be read. */
+/* Elements of a list may be empty (RFC 9110 section 5.6.1.2). */
+static struct str past_commas(struct str rest)
+{
+    rest = str_trim(rest);
+    while (rest.len && rest.ptr[0] == ',')
+        rest = str_trim(str_from(rest, 1));
+    return rest;
+}
+
+/* Takes one entity tag off *rest, with the commas around it; false when none can be read. */
 static bool take_tag(struct str *rest, struct str *opaque, bool *weak)
 {
-    struct str text = str_trim(*rest);
+    struct str text = past_commas(*rest);
     *weak = str_starts(text, STR("W/"));
     if (*weak)
         text = str_from(text, 2);
@@ -17,7 +26,7 @@ static bool take_tag(struct str *rest, struct str *opaque, bool *weak)
     text = str_trim(str_from(text, (size_t)end + 2));
     if (text.len && text.ptr[0] != ',')
         return false;
-    *rest = str_trim(str_from(text, 1));
+    *rest = past_commas(text);
     return true;
 }
 
@@ -37,15 +46,24 @@ bool conditional_matches(struct str header, struct str etag)
 
 enum conditional_tag conditional_if_match(struct str header, struct str *opaque)
 {
-    struct str rest = str_trim(header);
+    struct str rest = str_trim(header), tag;
+    enum conditional_tag kind = CONDITIONAL_NEVER;
     bool weak;
     if (str_eq(rest, STR("*")))
         return CONDITIONAL_ANY;
-    if (!take_tag(&rest, opaque, &weak))
-        return CONDITIONAL_MALFORMED;
-    if (rest.len)
-        return CONDITIONAL_MANY;
-    return weak ? CONDITIONAL_WEAK : CONDITIONAL_STRONG;
+    do {
+        if (!take_tag(&rest, &tag, &weak))
+            return CONDITIONAL_MALFORMED;
+        if (weak || !tag.len)
+            continue;
+        if (kind == CONDITIONAL_NEVER) {
+            *opaque = tag;
+            kind = CONDITIONAL_ONE;
+        } else if (!str_eq(*opaque, tag)) {
+            kind = CONDITIONAL_MANY;
+        }
+    } while (rest.len);
+    return kind;
 }
 
 /* --- what is accepted --- */

@@ -8,14 +8,14 @@
 bool conditional_matches(struct str header, struct str etag);
 
 enum conditional_tag {
-    CONDITIONAL_ANY,    /* `*` */
-    CONDITIONAL_STRONG, /* one strong tag: *opaque is what stands between its quotes */
-    CONDITIONAL_WEAK,   /* one weak tag: it never matches strongly */
-    CONDITIONAL_MANY,
-    CONDITIONAL_MALFORMED,
+    CONDITIONAL_ANY,       /* `*` */
+    CONDITIONAL_ONE,       /* what stands between the quotes of the one tag that can match */
+    CONDITIONAL_NEVER,     /* weak tags, which never match strongly, or "", which no resource has */
+    CONDITIONAL_MANY,      /* several tags that could match, and differ */
+    CONDITIONAL_MALFORMED, /* no list of tags, or an empty one */
 };
 
-/* If-Match (section 13.1.1). */
+/* If-Match (section 13.1.1). *opaque is set for CONDITIONAL_ONE, and lies in the header. */
 enum conditional_tag conditional_if_match(struct str header, struct str *opaque);
 
 /* Accept: this very name is there, with a quality above 0 (section 12.4.2), and the usual answer is

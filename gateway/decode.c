@@ -92,13 +92,14 @@ static enum code add_if_match(struct request *request, struct overlay *overlay, 
     switch (conditional_if_match(header, &etag)) {
     case CONDITIONAL_ANY:
         return CODE_OK;
-    case CONDITIONAL_STRONG:
+    case CONDITIONAL_ONE:
         return overlay_add(overlay, &endpoint->if_match, OVERLAY_HEADER, STR("If-Match"), etag,
                            err);
-    case CONDITIONAL_WEAK:
-        return error_set(err, CODE_ABORTED, "ETAG_MISMATCH", "If-Match: a weak tag never matches.");
-    case CONDITIONAL_MANY:
-        return error_field(err, "If-Match", "must be one entity tag");
+    case CONDITIONAL_NEVER:
+        return error_set(err, CODE_ABORTED, "ETAG_MISMATCH",
+                         "If-Match: a tag that is weak or empty never matches.");
+    case CONDITIONAL_MANY: /* a message has room for one, and to try them by turns is no one call */
+        return error_field(err, "If-Match", "must be *, or a list with one strong entity tag");
     case CONDITIONAL_MALFORMED:
         break;
     }

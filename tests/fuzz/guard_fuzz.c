@@ -23,9 +23,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     (void)http_token_in_list(header, STR("close"));
     (void)conditional_matches(header, STR("\"e1\""));
     enum conditional_tag tag = conditional_if_match(header, &opaque);
-    if (tag == CONDITIONAL_STRONG) {
+    if (tag == CONDITIONAL_ONE) {
         struct str quoted = str_of(arena_printf(&arena, "\"%.*s\"", STR_ARG(opaque)));
-        if (str_find(opaque, '"') >= 0)
+        if (!opaque.len || str_find(opaque, '"') >= 0)
             abort();
         if (!memchr(opaque.ptr, 0, opaque.len) && !conditional_matches(header, quoted))
             abort();

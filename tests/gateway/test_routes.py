@@ -182,8 +182,12 @@ def test_if_match(http, upstream):
     assert upstream.last("UpdateUser")[1].user.etag == "h"
     http.patch("/v1/users/x", json={}, headers={"If-Match": "*"})
     assert upstream.last("UpdateUser")[1].user.etag == ""
-    for value, status in (('W/"h"', 412), ('"a","b"', 400), ("h", 400), ('"h', 400)):
+    http.patch("/v1/users/x", json={}, headers={"If-Match": 'W/"a", "h2",'})
+    assert upstream.last("UpdateUser")[1].user.etag == "h2"
+    calls = len(upstream.calls)
+    for value, status in (('W/"h"', 412), ('""', 412), ('"a","b"', 400), ("h", 400), ('"h', 400), (",", 400)):
         assert http.patch("/v1/users/x", json={}, headers={"If-Match": value}).status_code == status
+    assert len(upstream.calls) == calls
     assert http.get("/v1/users/x", headers={"If-Match": '"h"'}).status_code == 400
     upstream.on["UpdateUser"] = lambda request, context: fail(
         context, grpc.StatusCode.ABORTED, "changed since", error_info("ETAG_MISMATCH"))

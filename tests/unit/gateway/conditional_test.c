@@ -25,6 +25,9 @@ static void matches(void **state)
         {"\"b\" \"a\"", "\"a\"", false},
         {"w/\"a\"", "\"a\"", false},
         {"\"ab\"", "\"a\"", false},
+        {", ,\"b\",, \"a\",", "\"a\"", true},
+        {",", "\"a\"", false},
+        {",*", "\"a\"", false},
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
@@ -41,10 +44,18 @@ static void reads_if_match(void **state)
         const char *opaque;
     } rows[] = {
         {"*", CONDITIONAL_ANY, ""},
-        {"\"a b\"", CONDITIONAL_STRONG, "a b"},
-        {" \"a\" ", CONDITIONAL_STRONG, "a"},
-        {"W/\"a\"", CONDITIONAL_WEAK, "a"},
-        {"\"a\",\"b\"", CONDITIONAL_MANY, "a"},
+        {"\"a b\"", CONDITIONAL_ONE, "a b"},
+        {" \"a\" ", CONDITIONAL_ONE, "a"},
+        {"\"a\",,\"a\" ,", CONDITIONAL_ONE, "a"},
+        {"W/\"b\", \"\", \"a\", W/\"c\"", CONDITIONAL_ONE, "a"},
+        {"W/\"a\"", CONDITIONAL_NEVER, NULL},
+        {"\"\"", CONDITIONAL_NEVER, NULL},
+        {"W/\"a\", W/\"a\", \"\"", CONDITIONAL_NEVER, NULL},
+        {"\"a\",\"b\"", CONDITIONAL_MANY, NULL},
+        {"\"a\",\"b\",\"b\",W/\"c\"", CONDITIONAL_MANY, NULL},
+        {"\"a\",\"b\",c", CONDITIONAL_MALFORMED, NULL},
+        {"\"a\", *", CONDITIONAL_MALFORMED, NULL},
+        {",", CONDITIONAL_MALFORMED, NULL},
         {"a", CONDITIONAL_MALFORMED, NULL},
         {"W/", CONDITIONAL_MALFORMED, NULL},
         {"\"a", CONDITIONAL_MALFORMED, NULL},
