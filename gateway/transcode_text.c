@@ -2,6 +2,7 @@
 #include "gateway/transcode_out.h"
 
 #include "base/encode.h"
+#include "base/siphash.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -227,14 +228,10 @@ static bool same_key(const struct schema_field *key, const struct entry *a, cons
                                    : a->key_bits == b->key_bits;
 }
 
-static size_t key_hash(const struct schema_field *key, const struct entry *entry)
+static uint64_t key_hash(const struct schema_field *key, const struct entry *entry)
 {
-    uint64_t hash = 14695981039346656037u;
-    if (key->wire != WIRE_BYTES)
-        return (size_t)((entry->key_bits * 0x9E3779B97F4A7C15u) >> 20);
-    for (size_t i = 0; i < entry->key_bytes.len; i++)
-        hash = (hash ^ (unsigned char)entry->key_bytes.ptr[i]) * 1099511628211u;
-    return (size_t)(hash >> 7);
+    struct str bits = {(const char *)&entry->key_bits, sizeof entry->key_bits};
+    return siphash_own(key->wire == WIRE_BYTES ? entry->key_bytes : bits);
 }
 
 /* The last of equal keys wins: the ones before are marked. */

@@ -1,7 +1,10 @@
 /* The algorithm as its paper has it: two rounds a word, four at the end. */
 #include "base/siphash.h"
 
+#include "base/id.h"
+
 #include <endian.h>
+#include <pthread.h>
 #include <string.h>
 
 struct state {
@@ -56,4 +59,18 @@ uint64_t siphash(struct siphash_key key, struct str text)
     s.c ^= 0xff;
     mix(&s, 4);
     return s.a ^ s.b ^ s.c ^ s.d;
+}
+
+static struct siphash_key own_key;
+
+static void draw_own_key(void)
+{
+    id_random_bytes(&own_key, sizeof own_key);
+}
+
+uint64_t siphash_own(struct str text)
+{
+    static pthread_once_t drawn = PTHREAD_ONCE_INIT;
+    pthread_once(&drawn, draw_own_key);
+    return siphash(own_key, text);
 }

@@ -12,3 +12,6 @@ struct siphash_key {
 };
 
 uint64_t siphash(struct siphash_key key, struct str text);
+
+/* Under a key that this process draws for itself: for tables that do not leave it. Any thread. */
+uint64_t siphash_own(struct str text);

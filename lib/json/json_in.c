@@ -5,6 +5,8 @@
  */
 #include "json/json_in.h"
 
+#include "base/siphash.h"
+
 #include <string.h>
 
 enum { DEPTH_MAX = 1000, KEYS_COMPARED = 16, NODES_AT_ONCE = 16 };
@@ -250,14 +252,6 @@ static bool read_number(struct reader *r, struct json_value *value)
 
 /* --- values --- */
 
-static uint32_t key_hash(struct str key)
-{
-    uint32_t hash = 2166136261u;
-    for (size_t i = 0; i < key.len; i++)
-        hash = (hash ^ (unsigned char)key.ptr[i]) * 16777619u;
-    return hash;
-}
-
 /* A member whose key has come before, or NULL. Few are compared, many are hashed. */
 static const struct json_value *duplicate_key(struct arena *arena, const struct json_value *object)
 {
@@ -273,7 +267,7 @@ static const struct json_value *duplicate_key(struct arena *arena, const struct 
         slots *= 2;
     const struct json_value **table = arena_alloc0(arena, slots * sizeof *table);
     for (const struct json_value *member = object->first; member; member = member->next) {
-        size_t slot = key_hash(member->key) & (slots - 1), step = 1;
+        size_t slot = siphash_own(member->key) & (slots - 1), step = 1;
         for (; table[slot]; slot = (slot + step++) & (slots - 1))
             if (str_eq(table[slot]->key, member->key))
                 return member;

@@ -9,6 +9,7 @@
 
 #include "analytics/wire.h"
 #include "base/alloc.h"
+#include "base/siphash.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,14 +20,6 @@ struct sketch {
     struct sketch_item *items;
     uint32_t *table; /* index + 1 into items; 0: free */
 };
-
-static uint64_t hash_of(struct str text)
-{
-    uint64_t hash = 1469598103934665603u; /* FNV-1a */
-    for (size_t i = 0; i < text.len; i++)
-        hash = (hash ^ (uint8_t)text.ptr[i]) * 1099511628211u;
-    return hash ^ hash >> 29;
-}
 
 struct sketch *sketch_new(size_t capacity)
 {
@@ -72,7 +65,7 @@ void sketch_free(struct sketch *sketch)
 /* The slot that holds the text, or the free one where it belongs. */
 static uint32_t *slot_of(const struct sketch *sketch, struct str text)
 {
-    size_t at = (size_t)hash_of(text) & (sketch->slots - 1);
+    size_t at = (size_t)siphash_own(text) & (sketch->slots - 1);
     while (sketch->table[at] && !str_eq(sketch->items[sketch->table[at] - 1].text, text))
         at = (at + 1) & (sketch->slots - 1);
     return &sketch->table[at];
