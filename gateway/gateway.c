@@ -91,6 +91,8 @@ static enum code add_routes(struct gateway *gateway, struct error *err)
         .title = gateway->options.api_title,
         .secured = gateway->options.access == GATEWAY_ACCESS_POLICY,
         .ignore_unknown = gateway->options.ignore_unknown,
+        .require_if_match = gateway->options.require_if_match,
+        .shape = gateway->options.shape,
     };
     enum code code = document_new(&about, &gateway->document, err);
     comments_free(comments);

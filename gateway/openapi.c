@@ -26,10 +26,10 @@ static const char *verb_of(struct str http_method)
     return NULL; /* OpenAPI has no words for others */
 }
 
-static int by_path(const void *a, const void *b)
+static int by_shape(const void *a, const void *b)
 {
     const struct operation *x = a, *y = b;
-    int order = str_cmp(x->path, y->path);
+    int order = str_cmp(x->shape, y->shape);
     return order ? order : strcmp(x->verb, y->verb);
 }
 
@@ -56,43 +56,51 @@ static enum code collect(struct openapi *api, struct operation **list, size_t *c
             if (template_parse(&api->arena, operation->binding->template, operation->template,
                                err) != CODE_OK)
                 return err->code;
-            operation->path = openapi_path(&api->arena, operation->template);
+            operation->path = openapi_path(&api->arena, operation->template, true);
+            operation->shape = openapi_path(&api->arena, operation->template, false);
             (*count)++;
         }
     }
-    qsort(*list, *count, sizeof **list, by_path);
+    qsort(*list, *count, sizeof **list, by_shape);
     return CODE_OK;
 }
 
-static void paths(struct openapi *api, const struct operation *list, size_t count)
+/* Templates that differ in their variables' names only are one path: that of the first of them. */
+static void paths(struct openapi *api, struct operation *list, size_t count)
 {
     json_key(&api->json, STR("paths"));
     json_object_begin(&api->json);
     for (size_t i = 0; i < count;) {
-        struct str path = list[i].path;
-        json_key(&api->json, path);
+        const struct operation *first = &list[i];
+        json_key(&api->json, first->path);
         json_object_begin(&api->json);
-        for (size_t first = i; i < count && str_eq(list[i].path, path); i++)
-            if (i == first || strcmp(list[i].verb, list[i - 1].verb) != 0)
+        for (; i < count && str_eq(list[i].shape, first->shape); i++) {
+            list[i].path = first->path;
+            if (&list[i] == first || strcmp(list[i].verb, list[i - 1].verb) != 0)
                 openapi_operation(api, &list[i]);
+        }
         json_object_end(&api->json);
     }
     json_object_end(&api->json);
 }
 
-/* The errors are AIP-193's and RFC 9457's, as status.c writes them. */
+/* The errors as status.c writes them. No message's name has a hyphen. */
 static void components(struct openapi *api)
 {
     static const char errors[] =
         "{\"Error\":{\"description\":\"Any failure, whichever part found it.\",\"content\":{"
-        "\"application/json\":{\"schema\":{\"$ref\":\"#/components/schemas/Error\"}},"
-        "\"application/problem+json\":{\"schema\":{\"$ref\":\"#/components/schemas/Problem\"}}}}}";
+        "\"application/json\":{\"schema\":{\"$ref\":\"#/components/schemas/http-error\"}},"
+        "\"application/problem+json\":{\"schema\":{\"$ref\":\"#/components/schemas/"
+        "http-problem\"}}}}}";
     static const char error[] =
         "{\"type\":\"object\",\"description\":\"An error (AIP-193).\",\"required\":[\"error\"],"
         "\"properties\":{\"error\":{\"type\":\"object\",\"required\":[\"code\",\"message\","
         "\"status\"],\"properties\":{\"code\":{\"type\":\"integer\"},\"message\":{\"type\":"
         "\"string\"},\"status\":{\"type\":\"string\"},\"details\":{\"type\":\"array\",\"items\":{"
         "\"type\":\"object\"}}}}}}";
+    static const char error_of_aws[] =
+        "{\"type\":\"object\",\"description\":\"An error, as API Gateway of AWS says it.\","
+        "\"required\":[\"message\"],\"properties\":{\"message\":{\"type\":\"string\"}}}";
     static const char problem[] =
         "{\"type\":\"object\",\"description\":\"An error for who accepts application/problem+json "
         "(RFC 9457).\",\"properties\":{\"type\":{\"type\":\"string\"},\"title\":{\"type\":"
@@ -102,9 +110,9 @@ static void components(struct openapi *api)
     json_key(&api->json, STR("schemas"));
     json_object_begin(&api->json);
     openapi_components(api);
-    json_key(&api->json, STR("Error"));
-    json_raw(&api->json, str_of(error));
-    json_key(&api->json, STR("Problem"));
+    json_key(&api->json, STR("http-error"));
+    json_raw(&api->json, str_of(api->options->shape == STATUS_AWS ? error_of_aws : error));
+    json_key(&api->json, STR("http-problem"));
     json_raw(&api->json, str_of(problem));
     json_object_end(&api->json);
     json_key(&api->json, STR("responses"));
@@ -143,7 +151,7 @@ static void tags(struct openapi *api)
         if (described_before(api, i))
             continue;
         json_object_begin(&api->json);
-        openapi_text(api, STR("name"), openapi_last_name(service));
+        openapi_text(api, STR("name"), openapi_service_label(api, service));
         openapi_description(api, service);
         json_object_end(&api->json);
     }

@@ -24,9 +24,10 @@ static void begin_parameter(struct openapi *api, struct str name, const char *wh
     json_key(&api->json, STR("schema"));
 }
 
-static void header_parameter(struct openapi *api, const char *name, const char *description)
+static void header_parameter(struct openapi *api, const char *name, bool required,
+                             const char *description)
 {
-    begin_parameter(api, str_of(name), "header", false, str_of(description));
+    begin_parameter(api, str_of(name), "header", required, str_of(description));
     json_object_begin(&api->json);
     openapi_text(api, STR("type"), STR("string"));
     json_object_end(&api->json);
@@ -73,7 +74,7 @@ static struct str segment_name(struct arena *arena, const struct template *parse
                     : str_of(arena_printf(arena, "segment_%zu", segment + 1));
 }
 
-struct str openapi_path(struct arena *arena, const struct template *parsed)
+struct str openapi_path(struct arena *arena, const struct template *parsed, bool names)
 {
     struct buf path;
     buf_init_arena(&path, arena, PATH_BYTES_MAX);
@@ -83,7 +84,8 @@ struct str openapi_path(struct arena *arena, const struct template *parsed)
             buf_add(&path, parsed->segments[i].literal);
         } else {
             buf_add_char(&path, '{');
-            buf_add(&path, segment_name(arena, parsed, i));
+            if (names)
+                buf_add(&path, segment_name(arena, parsed, i));
             buf_add_char(&path, '}');
         }
     }
@@ -110,9 +112,12 @@ static const struct schema_field *field_of(const struct operation *operation,
 static void path_parameters(struct openapi *api, const struct operation *operation)
 {
     const struct template *parsed = operation->template;
+    struct str rest = operation->path, name;
     for (size_t i = 0; i < parsed->segment_count; i++) {
         if (parsed->segments[i].kind == TEMPLATE_LITERAL)
             continue;
+        str_next(&rest, '{', &name);
+        str_next(&rest, '}', &name);
         int number;
         const struct route_variable *variable = variable_at(parsed, i, &number);
         const struct schema_message *owner = NULL;
@@ -120,7 +125,7 @@ static void path_parameters(struct openapi *api, const struct operation *operati
         struct str comment = field ? openapi_field_comment(api, owner, field) : STR("");
         if (parsed->segments[i].kind == TEMPLATE_REST)
             comment = STR("The rest of the path; it may hold slashes.");
-        begin_parameter(api, segment_name(&api->arena, parsed, i), "path", true, comment);
+        begin_parameter(api, name, "path", true, comment);
         if (field && variable->segments == 1 && !variable->rest) {
             openapi_element(api, field);
         } else {
@@ -184,12 +189,14 @@ static void parameters(struct openapi *api, const struct operation *operation)
     if (!str_eq(operation->binding->body, STR("*")))
         query_parameters(api, operation, operation->method->input, STR(""), STR(""), 0);
     if (policy->idempotency_field.len)
-        header_parameter(api, "Idempotency-Key",
+        header_parameter(api, "Idempotency-Key", false,
                          "Makes the request happen once, however often it is sent.");
     if (policy->if_match_field.len)
-        header_parameter(api, "If-Match", "The ETag of the state that the change is based on.");
+        header_parameter(api, "If-Match", api->options->require_if_match,
+                         "The ETag of the state that the change is based on.");
     if (policy->etag_field.len && strcmp(operation->verb, "get") == 0)
-        header_parameter(api, "If-None-Match", "The ETag of what the caller has: 304 if it is so.");
+        header_parameter(api, "If-None-Match", false,
+                         "The ETag of what the caller has: 304 if it is so.");
     json_array_end(&api->json);
 }
 
@@ -255,6 +262,10 @@ static void request_body(struct openapi *api, const struct operation *operation)
         else
             whole_body(api, operation);
         end_content(api);
+        if (field) {
+            json_key(&api->json, STR("required"));
+            json_bool(&api->json, true);
+        }
     }
     json_object_end(&api->json);
 }
@@ -407,7 +418,7 @@ static struct str first_sentence(struct str comment)
 static void names(struct openapi *api, const struct operation *operation)
 {
     const struct schema_method *method = operation->method;
-    struct str service = openapi_last_name(method->service), name = method_name(method);
+    struct str service = openapi_service_label(api, method->service), name = method_name(method);
     struct str full =
         str_of(arena_printf(&api->arena, "%.*s.%.*s", STR_ARG(method->service), STR_ARG(name)));
     struct str comment = comments_find(api->options->comments, full);

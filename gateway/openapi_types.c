@@ -21,6 +21,17 @@ struct str openapi_last_name(struct str full_name)
     return str_from(full_name, at);
 }
 
+struct str openapi_service_label(const struct openapi *api, struct str service)
+{
+    struct str last = openapi_last_name(service);
+    for (size_t i = 0; i < api->options->method_count; i++) {
+        struct str other = api->options->methods[i]->service;
+        if (!str_eq(other, service) && str_eq(openapi_last_name(other), last))
+            return service;
+    }
+    return last;
+}
+
 void openapi_description(struct openapi *api, struct str full_name)
 {
     struct str comment = comments_find(api->options->comments, full_name);
@@ -179,8 +190,7 @@ static void members_of_message(struct openapi *api, const struct schema_message 
         openapi_text(api, STR("pattern"), STR("^-?[0-9]{1,12}(\\.[0-9]{1,9})?s$"));
         break;
     case SCHEMA_FIELD_MASK:
-        type(api, "string", NULL);
-        openapi_text(api, STR("pattern"), STR("^([A-Za-z0-9.]+(,[A-Za-z0-9.]+)*)?$"));
+        type(api, "string", "field-mask");
         break;
     case SCHEMA_STRUCT:
         type(api, "object", NULL);

@@ -20,6 +20,9 @@ void openapi_text(struct openapi *api, struct str key, struct str text);
 /* What stands behind the last dot. */
 struct str openapi_last_name(struct str full_name);
 
+/* A service's last name, or the full one when another has the same. */
+struct str openapi_service_label(const struct openapi *api, struct str service);
+
 /* "description" unless there is no comment under this name. */
 void openapi_description(struct openapi *api, struct str full_name);
 

@@ -1,11 +1,13 @@
 """/openapi.json: what it says of the contracts, and of a service that is not ours."""
 import json
 import re
+import subprocess
 
 import httpx
 import pytest
 
 from conftest import settings
+from support.programs import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -126,3 +128,69 @@ def test_a_service_that_is_not_ours(start, upstream, gen):
     assert properties["aDouble"]["type"] == ["number", "string"]
     shapes = [re.sub(r"\{[^}]*\}", "{}", path) for path in document["paths"]]
     assert len(set(shapes)) == len(shapes), json.dumps(sorted(shapes))
+
+
+FILE = """syntax = "proto3"; {package}
+import "google/api/annotations.proto"; import "google/protobuf/field_mask.proto";
+message Error {{ string name = 1; google.protobuf.FieldMask mask = 2; Error error = 3; }}
+service Library {{
+  rpc Get(Error) returns (Error) {{ option (google.api.http) = {{ get: "{root}/{{name}}" }}; }}
+  rpc Rename(Error) returns (Error) {{
+    option (google.api.http) = {{ post: "{root}/{{error.name}}" body: "error" }};
+  }}
+}}
+"""
+
+
+@pytest.fixture(scope="module")
+def clashing(tmp_path_factory):
+    """Services and messages of the same names, one without a package; paths that differ in names."""
+    folder = tmp_path_factory.mktemp("clashing")
+    for name, package in (("one", ""), ("two", "package two.v1;")):
+        (folder / f"{name}.proto").write_text(FILE.format(package=package, root=f"/{name}"))
+    made = folder / "set.binpb"
+    subprocess.run(["protoc", f"-I{ROOT}/proto", f"-I{folder}", "--include_imports",
+                    f"--descriptor_set_out={made}", "one.proto", "two.proto"], check=True)
+    return made
+
+
+def read_document(start, upstream, descriptor_set, *options):
+    gateway = start("omni-gateway", "--listen=127.0.0.1:0", f"--descriptor-set={descriptor_set}",
+                    f"--upstreams=Library={upstream.target},two.v1.Library={upstream.target}",
+                    "--access=open", *options)
+    text = httpx.get(f"http://{gateway.address}/openapi.json").text
+
+    def without_doubles(pairs):
+        assert len(dict(pairs)) == len(pairs), [key for key, _ in pairs]
+        return dict(pairs)
+    return json.loads(text, object_pairs_hook=without_doubles)
+
+
+def test_names_that_clash(start, upstream, clashing):
+    document = read_document(start, upstream, clashing)
+    found = operations(document)
+    assert len(found) == 4 == len({operation["operationId"] for _, _, operation in found})
+    assert [tag["name"] for tag in document["tags"]] == ["Library", "two.v1.Library"]
+    assert {operation["tags"][0] for _, _, operation in found} == {"Library", "two.v1.Library"}
+    assert set(document["paths"]) == {"/one/{name}", "/two/{name}"}
+    for path, _, operation in found:
+        named = [p["name"] for p in operation["parameters"] if p["in"] == "path"]
+        assert named == re.findall(r"\{([^}]*)\}", path), path
+    schemas = document["components"]["schemas"]
+    assert set(schemas) == {"Error", "two.v1.Error", "http-error", "http-problem"}
+    for reference in references(document):
+        section, name = reference.removeprefix("#/components/").split("/")
+        assert name in document["components"][section]
+    assert schemas["Error"]["properties"]["mask"] == {"type": "string", "format": "field-mask"}
+    assert document["paths"]["/one/{name}"]["post"]["requestBody"]["required"] is True
+
+
+def test_settings_change_what_is_said(start, upstream):
+    changed = {"error_shape": "aws", "require_if_match": "true"}
+    for set_to, member, required in ((changed, "message", True), ({}, "error", None)):
+        gateway = start("omni-gateway", *settings(upstream, **set_to))
+        document = httpx.get(f"http://{gateway.address}/openapi.json").json()
+        assert document["components"]["schemas"]["http-error"]["required"] == [member]
+        if_match = [p for p in document["paths"]["/v1/users/{id}"]["patch"]["parameters"]
+                    if p["name"] == "If-Match"]
+        assert if_match[0].get("required") is required
