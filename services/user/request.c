@@ -8,6 +8,7 @@
 #include "user/validate.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 typedef Omnidata__User__V1__User user_message;
@@ -129,6 +130,24 @@ static void read_label_edit(struct str key, const user_message *message, struct 
     change->edits[change->edit_count++] = edit;
 }
 
+static int by_key(const void *a, const void *b)
+{
+    return str_cmp(((const struct user_label_edit *)a)->key,
+                   ((const struct user_label_edit *)b)->key);
+}
+
+/* By key, each once: a mask means the same in whatever order it is written. */
+static void sort_edits(struct user_change *change)
+{
+    struct user_label_edit *edits = change->edits;
+    size_t kept = 0;
+    qsort(edits, change->edit_count, sizeof *edits, by_key);
+    for (size_t i = 0; i < change->edit_count; i++)
+        if (!kept || !str_eq(edits[kept - 1].key, edits[i].key))
+            edits[kept++] = edits[i];
+    change->edit_count = kept;
+}
+
 static void read_mask(const Google__Protobuf__FieldMask *mask, const user_message *message,
                       struct arena *arena, struct user_change *change, struct error *err)
 {
@@ -148,6 +167,7 @@ static void read_mask(const Google__Protobuf__FieldMask *mask, const user_messag
             error_field(err, "update_mask", "a user has no field `%.*s`",
                         STR_ARG(str_utf8_cut(path, 80)));
     }
+    sort_edits(change);
 }
 
 enum code request_change(const Omnidata__User__V1__UpdateUserRequest *request, struct arena *arena,

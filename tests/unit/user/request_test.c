@@ -217,6 +217,41 @@ static void masks(void **state)
     }
 }
 
+/* Labels of a message: "k0", "k1", … in falling order, as many as `count`. */
+static void add_labels(user_message *message, size_t count)
+{
+    Omnidata__User__V1__User__LabelsEntry *entries = arena_alloc(&arena, count * sizeof *entries);
+    message->labels = arena_alloc(&arena, count * sizeof *message->labels);
+    message->n_labels = count;
+    for (size_t i = 0; i < count; i++) {
+        omnidata__user__v1__user__labels_entry__init(&entries[i]);
+        entries[i].key = arena_printf(&arena, "k%zu", count - 1 - i);
+        entries[i].value = arena_printf(&arena, "v%zu", count - 1 - i);
+        message->labels[i] = &entries[i];
+    }
+}
+
+static void label_edits_are_by_key_each_once(void **state)
+{
+    static const char *const paths[] = {"labels.k2", "labels.none", "labels.`k1`", "labels.k2",
+                                        "labels.k1"};
+    user_message message = valid_user();
+    struct user_change change;
+    (void)state;
+    message.id = (char *)(uintptr_t) "0190a000-0000-7000-8000-000000000000";
+    add_labels(&message, 4);
+    message.labels[3]->key = (char *)(uintptr_t) "k2"; /* once more: the last one wins */
+    assert_int_equal(read_change(&message, paths, 5, &change), CODE_OK);
+    assert_int_equal(change.edit_count, 3);
+    assert_true(str_eq(change.edits[0].key, STR("k1")));
+    assert_true(str_eq(change.edits[0].value, STR("v1")));
+    assert_false(change.edits[0].remove);
+    assert_true(str_eq(change.edits[1].key, STR("k2")));
+    assert_true(str_eq(change.edits[1].value, STR("v0")));
+    assert_true(str_eq(change.edits[2].key, STR("none")));
+    assert_true(change.edits[2].remove);
+}
+
 static void change_reports_id_and_fields_together(void **state)
 {
     static const char *const paths[] = {"email"};
@@ -327,6 +362,41 @@ static void request_ids(void **state)
     assert_memory_not_equal(a->hash, b->hash, sizeof a->hash);
 }
 
+static const struct store_once *once_of(const char *const *paths, size_t count)
+{
+    user_message message = valid_user();
+    struct user_change change;
+    const struct store_once *once;
+    message.id = (char *)(uintptr_t) "0190a000-0000-7000-8000-000000000000";
+    add_labels(&message, 3);
+    assert_int_equal(read_change(&message, paths, count, &change), CODE_OK);
+    assert_int_equal(request_once(&ADA, "r", STR("M"), &change, &arena, &once, &err), CODE_OK);
+    return once;
+}
+
+/* A retry whose mask is written another way is the same request. */
+static void the_order_of_a_mask_means_nothing(void **state)
+{
+    static const struct {
+        const char *paths[4];
+        size_t count;
+        bool same;
+    } rows[] = {
+        {{"labels.k2", "email", "labels.k0"}, 3, true},
+        {{"labels.k0", "email", "labels.k2", "labels.k0"}, 4, true},
+        {{"email", "labels.`k0`", "labels.k2", "email"}, 4, true},
+        {{"email", "labels.k0"}, 2, false},
+        {{"email", "labels.k0", "labels.k1"}, 3, false},
+    };
+    static const char *const first[] = {"email", "labels.k0", "labels.k2"};
+    const struct store_once *one = once_of(first, 3);
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct store_once *other = once_of(rows[i].paths, rows[i].count);
+        assert_int_equal(memcmp(one->hash, other->hash, sizeof one->hash) == 0, rows[i].same);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -335,11 +405,13 @@ int main(void)
         cmocka_unit_test_teardown(all_violations_at_once, clear),
         cmocka_unit_test_teardown(labels_are_sorted_and_the_last_wins, clear),
         cmocka_unit_test_teardown(masks, clear),
+        cmocka_unit_test_teardown(label_edits_are_by_key_each_once, clear),
         cmocka_unit_test_teardown(change_reports_id_and_fields_together, clear),
         cmocka_unit_test_teardown(page_sizes, clear),
         cmocka_unit_test_teardown(searches, clear),
         cmocka_unit_test_teardown(request_ids, clear),
         cmocka_unit_test_teardown(request_ids_are_each_callers_own, clear),
+        cmocka_unit_test_teardown(the_order_of_a_mask_means_nothing, clear),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
