@@ -25,7 +25,7 @@ extern const size_t SERVICE_GRANT_COUNT;
 /* The method table; `service` must outlive the server. */
 struct rpc_service service_table(struct service *service);
 
-/* Every number must be a kind that this version knows. */
+/* At most 100, and every number must be a kind that this version knows. */
 enum code service_check_kinds(const Omnidata__Event__V1__EventKind *kinds, size_t count,
                               struct error *err);
 

@@ -14,6 +14,7 @@ enum {
     SEARCHES_USUAL = 10,
     SEARCHES_MAX = 100,
     MERGED_TEXTS = 8000,
+    KINDS_MAX = 100, /* of a request: they are gone through for every count and event */
 };
 
 static const int64_t FIRST_SECOND = -62135596800; /* 0001-01-01 */
@@ -231,6 +232,8 @@ static point *make_point(struct arena *arena, struct kinds *kinds, int64_t time_
 enum code service_check_kinds(const Omnidata__Event__V1__EventKind *kinds, size_t count,
                               struct error *err)
 {
+    if (count > KINDS_MAX)
+        return error_field(err, "kinds", "must be at most %d", KINDS_MAX);
     for (size_t i = 0; i < count; i++)
         if (!event_kind_name((int32_t)kinds[i]))
             return error_field(err, "kinds", "%d is no kind of event", (int)kinds[i]);

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { SHOWN_BYTES = 80 };
+
 typedef Omnidata__User__V1__User user_message;
 
 enum code request_id(const char *text, const char *path, struct id *id, struct error *err)
@@ -110,24 +112,12 @@ static unsigned populated_fields(const user_message *message)
     return fields;
 }
 
-/* `labels.key` or labels.`key`: sets that one label, or takes it away when the user has it not. */
-static void read_label_edit(struct str key, const user_message *message, struct user_change *change,
-                            struct error *err)
+/* What stands behind `labels.`: a key, or `key`. */
+static struct str label_key(struct str written)
 {
-    char path[ERROR_FIELD_BYTES];
-    struct user_label_edit edit = {.key = key, .remove = true};
-    if (key.len >= 2 && key.ptr[0] == '`' && key.ptr[key.len - 1] == '`')
-        edit.key = (struct str){key.ptr + 1, key.len - 2};
-    snprintf(path, sizeof path, "user.labels[%.*s]", STR_ARG(str_utf8_cut(edit.key, 80)));
-    for (size_t i = 0; i < message->n_labels; i++) {
-        if (str_eq(edit.key, str_of(message->labels[i]->key))) {
-            edit.value = str_of(message->labels[i]->value);
-            edit.remove = false;
-        }
-    }
-    validate_label_key(edit.key, path, err);
-    validate_label_value(edit.value, path, err);
-    change->edits[change->edit_count++] = edit;
+    if (written.len >= 2 && written.ptr[0] == '`' && written.ptr[written.len - 1] == '`')
+        return (struct str){written.ptr + 1, written.len - 2};
+    return written;
 }
 
 static int by_key(const void *a, const void *b)
@@ -148,9 +138,37 @@ static void sort_edits(struct user_change *change)
     change->edit_count = kept;
 }
 
+/* Sets each label that the mask names, or takes it away when the message has it not. Every label of
+ * the message is looked at once, however many the mask names. */
+static void read_label_edits(const user_message *message, struct user_change *change,
+                             struct error *err)
+{
+    struct user_label_edit *edits = change->edits;
+    char path[ERROR_FIELD_BYTES];
+    sort_edits(change);
+    for (size_t i = 0; i < message->n_labels; i++) {
+        struct user_label_edit label = {.key = str_of(message->labels[i]->key),
+                                        .value = str_of(message->labels[i]->value)};
+        struct user_label_edit *edit =
+            bsearch(&label, edits, change->edit_count, sizeof *edits, by_key);
+        if (edit)
+            *edit = label;
+    }
+    for (size_t i = 0; i < change->edit_count; i++) {
+        struct str shown = str_utf8_cut(edits[i].key, SHOWN_BYTES);
+        snprintf(path, sizeof path, "user.labels[%.*s]", STR_ARG(shown));
+        validate_label_key(edits[i].key, path, err);
+        validate_label_value(edits[i].value, path, err);
+    }
+}
+
 static void read_mask(const Google__Protobuf__FieldMask *mask, const user_message *message,
                       struct arena *arena, struct user_change *change, struct error *err)
 {
+    if (mask->n_paths > REQUEST_PATHS_MAX) {
+        error_field(err, "update_mask", "has more than %d paths", REQUEST_PATHS_MAX);
+        return;
+    }
     change->edits = arena_alloc(arena, (mask->n_paths + 1) * sizeof *change->edits);
     for (size_t i = 0; i < mask->n_paths; i++) {
         struct str path = str_of(mask->paths[i]);
@@ -158,16 +176,17 @@ static void read_mask(const Google__Protobuf__FieldMask *mask, const user_messag
         if (name)
             change->fields |= name->field;
         else if (str_starts(path, STR("labels.")))
-            read_label_edit(str_from(path, 7), message, change, err);
+            change->edits[change->edit_count++] =
+                (struct user_label_edit){.key = label_key(str_from(path, 7)), .remove = true};
         else if (str_eq(path, STR("*")) && mask->n_paths == 1)
             change->fields = USER_FIELDS_ALL;
         else if (str_eq(path, STR("*")))
             error_field(err, "update_mask", "`*` must stand alone");
         else
             error_field(err, "update_mask", "a user has no field `%.*s`",
-                        STR_ARG(str_utf8_cut(path, 80)));
+                        STR_ARG(str_utf8_cut(path, SHOWN_BYTES)));
     }
-    sort_edits(change);
+    read_label_edits(message, change, err);
 }
 
 enum code request_change(const Omnidata__User__V1__UpdateUserRequest *request, struct arena *arena,

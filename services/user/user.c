@@ -42,7 +42,7 @@ enum code user_check_etag(const struct user *user, struct str etag, const char *
 size_t user_labels_normalise(struct user_label *labels, size_t count)
 {
     size_t kept = 0;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && kept <= USER_LABELS_MAX; i++) {
         struct user_label label = labels[i];
         size_t at = kept;
         while (at && str_cmp(labels[at - 1].key, label.key) > 0)

@@ -341,6 +341,20 @@ def test_a_kind_that_does_not_exist_is_refused(analytics, number):
         assert "kinds" in error.value.details() and str(number) in error.value.details()
 
 
+def test_more_kinds_than_there_can_be_are_refused(analytics):
+    """They are gone through for every count and every event: a megabyte of them would be work for hours."""
+    a = analytics()
+    for ask in (lambda kinds: next(a.client.stub.TailEvents(api.TailEventsRequest(kinds=kinds), timeout=5)),
+                lambda kinds: a.client.stub.QueryTimeSeries(api.QueryTimeSeriesRequest(kinds=kinds),
+                                                            timeout=60)):
+        with pytest.raises(grpc.RpcError) as error:
+            ask([ev.EVENT_KIND_USER_READ] * 101)
+        assert error.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+        assert error.value.details() == "kinds: must be at most 100"
+    assert a.client.stub.QueryTimeSeries(
+        api.QueryTimeSeriesRequest(kinds=[ev.EVENT_KIND_USER_READ] * 100), timeout=60).points
+
+
 def test_a_slow_listener_is_told_what_it_missed(analytics):
     a = analytics()
     stream = a.client.stub.TailEvents(api.TailEventsRequest(), timeout=60)

@@ -231,6 +231,35 @@ static void add_labels(user_message *message, size_t count)
     }
 }
 
+/* Nobody works through what is refused anyway: a message has room for so many that sorting them
+ * would keep a thread for half a minute. */
+static void labels_are_not_sorted_beyond_the_most(void **state)
+{
+    enum { MANY = 1000 };
+    struct user_label labels[MANY];
+    user_message message = valid_user();
+    struct user user;
+    (void)state;
+    for (size_t i = 0; i < MANY; i++)
+        labels[i] = (struct user_label){str_of(arena_printf(&arena, "%04zu", MANY - i)), STR("")};
+    assert_int_equal(user_labels_normalise(labels, MANY), USER_LABELS_MAX + 1);
+    assert_true(str_eq(labels[0].key, STR("0968")));
+    assert_true(str_eq(labels[MANY - 1].key, STR("0001")));
+
+    add_labels(&message, MANY);
+    assert_int_equal(read_create(&message, &user), CODE_INVALID_ARGUMENT);
+    assert_int_equal(err.field_count, 1);
+    assert_string_equal(err.fields[0].path, "user.labels");
+    assert_string_equal(err.fields[0].text, "there are more than 32 labels");
+
+    for (size_t i = 0; i < MANY; i++) /* the same ones over and over are not too many */
+        message.labels[i]->key = arena_printf(&arena, "%02zu", i % USER_LABELS_MAX);
+    assert_int_equal(read_create(&message, &user), CODE_OK);
+    assert_int_equal(user.label_count, USER_LABELS_MAX);
+    assert_true(str_eq(user.labels[7].key, STR("07")));
+    assert_true(str_eq(user.labels[7].value, STR("v0"))); /* the last of them */
+}
+
 static void label_edits_are_by_key_each_once(void **state)
 {
     static const char *const paths[] = {"labels.k2", "labels.none", "labels.`k1`", "labels.k2",
@@ -250,6 +279,23 @@ static void label_edits_are_by_key_each_once(void **state)
     assert_true(str_eq(change.edits[1].value, STR("v0")));
     assert_true(str_eq(change.edits[2].key, STR("none")));
     assert_true(change.edits[2].remove);
+}
+
+static void masks_have_a_most(void **state)
+{
+    const char *paths[REQUEST_PATHS_MAX + 1];
+    user_message message = valid_user();
+    struct user_change change;
+    (void)state;
+    message.id = (char *)(uintptr_t) "0190a000-0000-7000-8000-000000000000";
+    for (size_t i = 0; i <= REQUEST_PATHS_MAX; i++)
+        paths[i] = arena_printf(&arena, "labels.%zu", i);
+    assert_int_equal(read_change(&message, paths, REQUEST_PATHS_MAX, &change), CODE_OK);
+    assert_int_equal(change.edit_count, REQUEST_PATHS_MAX);
+    assert_int_equal(read_change(&message, paths, REQUEST_PATHS_MAX + 1, &change),
+                     CODE_INVALID_ARGUMENT);
+    assert_string_equal(err.fields[0].path, "update_mask");
+    assert_string_equal(err.fields[0].text, "has more than 100 paths");
 }
 
 static void change_reports_id_and_fields_together(void **state)
@@ -405,7 +451,9 @@ int main(void)
         cmocka_unit_test_teardown(all_violations_at_once, clear),
         cmocka_unit_test_teardown(labels_are_sorted_and_the_last_wins, clear),
         cmocka_unit_test_teardown(masks, clear),
+        cmocka_unit_test_teardown(labels_are_not_sorted_beyond_the_most, clear),
         cmocka_unit_test_teardown(label_edits_are_by_key_each_once, clear),
+        cmocka_unit_test_teardown(masks_have_a_most, clear),
         cmocka_unit_test_teardown(change_reports_id_and_fields_together, clear),
         cmocka_unit_test_teardown(page_sizes, clear),
         cmocka_unit_test_teardown(searches, clear),
