@@ -60,7 +60,9 @@ struct store_vtable {
     enum code (*get_many)(struct store *store, const struct store_call *call, const struct id *ids,
                           size_t count, struct arena *arena, struct user **users,
                           struct error *err);
-    /* By id. `after`: a page's `next`, or empty. INVALID_ARGUMENT when it is none. */
+    /* By id. `after`: a page's `next`, or empty. INVALID_ARGUMENT when it is none. A page may hold
+     * fewer than `limit`, but at least one, and still have a `next`: it ends before its users would
+     * be more than STORE_PAGE_BYTES_MAX (user_bytes). */
     enum code (*list)(struct store *store, const struct store_call *call, struct str after,
                       size_t limit, struct arena *arena, struct store_page *page,
                       struct error *err);

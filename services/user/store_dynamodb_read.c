@@ -2,6 +2,7 @@
 #include "user/store_dynamodb_internal.h"
 
 #include "user/reasons.h"
+#include "user/store_page.h"
 #include "user/store_refusals.h"
 
 #include <string.h>
@@ -80,6 +81,7 @@ static enum code merge(struct store_dynamodb *store, struct stream *streams, str
                        struct error *err)
 {
     size_t at_once = limit / DYNAMODB_USER_SHARDS * 3 / 2 + 4;
+    struct user user;
     for (;;) {
         struct stream *least = NULL;
         for (int i = 0; i < DYNAMODB_USER_SHARDS; i++) {
@@ -92,13 +94,13 @@ static enum code merge(struct store_dynamodb *store, struct stream *streams, str
         }
         if (!least)
             return CODE_OK;
-        if (page->count == limit)
-            break;
-        if (item_user(least->next, arena, &page->users[page->count++], err) != CODE_OK)
+        if (item_user(least->next, arena, &user, err) != CODE_OK)
             return err->code;
+        if (!store_page_add(page, limit, &user))
+            break;
         least->next = least->next->next;
     }
-    const struct id *last = &page->users[limit - 1].id;
+    const struct id *last = &page->users[page->count - 1].id;
     page->next = arena_str(arena, (struct str){(const char *)last->bytes, sizeof last->bytes});
     return CODE_OK;
 }

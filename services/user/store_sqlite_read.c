@@ -2,6 +2,7 @@
 #include "user/store_sqlite_reader.h"
 
 #include "user/reasons.h"
+#include "user/store_page.h"
 #include "user/store_refusals.h"
 
 #include <string.h>
@@ -98,12 +99,13 @@ enum code store_sqlite_get_many(struct store *base, const struct store_call *cal
     return code;
 }
 
-/* One more than `limit` is read, to know whether there is a next page. */
+/* One more than fits is read, to know whether there is a next page. */
 static enum code read_page(struct db *db, uint32_t tenant, struct str after, size_t limit,
                            struct arena *arena, struct store_page *page, struct error *err)
 {
     struct db_stmt *stmt = db_prepare(db, AFTER_ID, err);
     bool row = false;
+    struct user user;
     if (!stmt)
         return err->code;
     db_bind_i64(stmt, 1, tenant);
@@ -111,13 +113,13 @@ static enum code read_page(struct db *db, uint32_t tenant, struct str after, siz
     db_bind_i64(stmt, 3, (int64_t)limit + 1);
     enum code code;
     while ((code = db_step(stmt, &row, err)) == CODE_OK && row) {
-        if (page->count == limit) {
-            page->next = arena_str(arena, id_bytes(&page->users[limit - 1].id));
-            break;
-        }
-        code = store_sqlite_user(stmt, arena, &page->users[page->count++], err);
+        code = store_sqlite_user(stmt, arena, &user, err);
         if (code != CODE_OK)
             break;
+        if (!store_page_add(page, limit, &user)) {
+            page->next = arena_str(arena, id_bytes(&page->users[page->count - 1].id));
+            break;
+        }
     }
     db_reset(stmt);
     return code;

@@ -12,6 +12,7 @@ enum {
     STORE_HASH_BYTES = 32,
     STORE_IDEMPOTENCY_MS = 24 * 3600 * 1000,
     STORE_SEARCH_WORDS_MAX = 16,
+    STORE_PAGE_BYTES_MAX = 2 << 20, /* of a page of the list, by user_bytes */
 };
 
 struct store_call {
@@ -52,6 +53,7 @@ struct store_actor {
 struct store_page {
     struct user *users;
     size_t count;
+    size_t bytes;    /* of all of them, by user_bytes; a search does not count them */
     struct str next; /* the store's own bytes, to go on after; empty: this was the end */
 };
 

@@ -58,6 +58,17 @@ size_t user_labels_normalise(struct user_label *labels, size_t count)
     return kept;
 }
 
+size_t user_bytes(const struct user *user)
+{
+    /* Tags and lengths of a label; all that is not a text of the user's or of a label. */
+    enum { LABEL_BYTES = 12, OTHER_BYTES = 192 };
+    size_t bytes = OTHER_BYTES + user->email.len + user->display_name.len + user->given_name.len +
+                   user->family_name.len + user->owner_issuer.len + user->owner_subject.len;
+    for (size_t i = 0; i < user->label_count; i++)
+        bytes += LABEL_BYTES + user->labels[i].key.len + user->labels[i].value.len;
+    return bytes;
+}
+
 static struct user_label *find_label(struct user *user, struct str key)
 {
     for (size_t i = 0; i < user->label_count; i++)

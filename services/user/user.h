@@ -87,6 +87,9 @@ enum code user_apply(const struct user *before, const struct user_change *change
 /* A copy with all its texts in `arena`. */
 struct user user_copy(struct arena *arena, const struct user *user);
 
+/* The most bytes that the user takes in an encoded message. */
+size_t user_bytes(const struct user *user);
+
 /* Sorts by key; of equal keys the last one stays. Returns how many remain. As soon as these are
  * more than a user may have, the rest is not looked at: the time is that of `count`, not of its
  * square. */

@@ -1,6 +1,7 @@
 """Every method of UserService, seen by an independent client."""
 import threading
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
@@ -166,6 +167,22 @@ def test_pages(users, refused):
 
 
 # Rule 22.
+def test_a_page_of_the_largest_users_fits_a_message(users):
+    """Rule 22: it ends early and says so. A gRPC client takes 4 MiB unless told otherwise, the gateway too."""
+    labels = {f"{i:063d}": "v" * 256 for i in range(32)}
+    name = "\U0001F9D1" * 100
+    with ThreadPoolExecutor(16) as pool:
+        made = list(pool.map(lambda i: users.create(
+            f"{'l' * 60}{i:04d}@{'d' * 63}.{'d' * 63}.{'d' * 61}", 2 * name, given_name=name, family_name=name,
+            labels=labels), range(400)))
+    page = users.list(1000)
+    assert 2 << 20 >= page.ByteSize() > 1_900_000
+    assert page.next_page_token and len(page.users) < 200
+    assert [user.id for user in users.all()] == sorted(user.id for user in made)
+    assert len(users.batch([user.id for user in made[:100]])) == 100
+    assert len(users.search("d" * 32, 100).users) == 100
+
+
 def test_page_tokens_survive_a_restart(serve):
     program, users = serve()
     for i in range(3):

@@ -55,6 +55,50 @@ static void pages_hold_everybody_once(void **state)
     }
 }
 
+/* A user of some 48 KiB, which no validation has seen. */
+static struct user large_user(struct suite *suite, int number)
+{
+    enum { VALUE_BYTES = 1536 };
+    char *value = arena_alloc(&suite->arena, VALUE_BYTES);
+    struct user user = suite_user(suite, arena_printf(&suite->arena, "u%d@x", number), "Large");
+    memset(value, 'v', VALUE_BYTES);
+    user.labels = arena_alloc(&suite->arena, USER_LABELS_MAX * sizeof *user.labels);
+    for (; user.label_count < USER_LABELS_MAX; user.label_count++)
+        user.labels[user.label_count] = (struct user_label){
+            str_of(arena_printf(&suite->arena, "%02zu", user.label_count)), {value, VALUE_BYTES}};
+    return user;
+}
+
+/* Rule 22. */
+static void pages_end_before_they_are_too_large_for_a_message(void **state)
+{
+    enum { USERS = 60 };
+    static const size_t limits[] = {1000, USERS, USERS - 1, 7};
+    struct suite *suite = *state;
+    struct store_call call = suite_call();
+    struct store_page page;
+    struct user created;
+    struct id ids[USERS + 1];
+    size_t bytes = 0;
+    for (int i = 0; i < USERS; i++) {
+        struct user user = large_user(suite, i);
+        assert_int_equal(suite_create_once(suite, &user, NULL, &created), CODE_OK);
+    }
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        assert_int_equal(read_all(suite, limits[i], ids), USERS);
+        for (int k = 1; k < USERS; k++)
+            assert_true(memcmp(&ids[k - 1], &ids[k], sizeof *ids) < 0);
+    }
+    assert_int_equal(suite->store->vtable->list(suite->store, &call, STR(""), 1000, &suite->arena,
+                                                &page, &suite->err),
+                     CODE_OK);
+    for (size_t i = 0; i < page.count; i++)
+        bytes += user_bytes(&page.users[i]);
+    assert_true(bytes <= STORE_PAGE_BYTES_MAX);
+    assert_true(bytes + user_bytes(&created) > STORE_PAGE_BYTES_MAX);
+    assert_true(page.next.len > 0);
+}
+
 static void strange_position_is_refused(void **state)
 {
     struct suite *suite = *state;
@@ -183,6 +227,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SUITE_TEST(many_are_read_in_order_with_gaps),
         SUITE_TEST(pages_hold_everybody_once),
+        SUITE_TEST(pages_end_before_they_are_too_large_for_a_message),
         SUITE_TEST(strange_position_is_refused),
         SUITE_TEST(reads_that_share_a_view),
         SUITE_TEST(connections_come_back_from_sharing),
