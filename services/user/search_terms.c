@@ -48,16 +48,19 @@ static bool has_token(struct str tokens, struct str word)
     return false;
 }
 
-static void add_tokens(struct arena *arena, struct str folded, struct buf *tokens, size_t *count)
+/* Those of `sure` are counted already, and always find room. */
+static void add_tokens(struct arena *arena, struct str folded, struct str sure, struct buf *tokens,
+                       size_t *count)
 {
     struct str word;
     size_t at = 0;
-    while (*count < SEARCH_TOKENS_MAX && next_word(arena, folded, &at, &word)) {
-        if (has_token(buf_str(tokens), word))
+    while (next_word(arena, folded, &at, &word)) {
+        bool counted = has_token(sure, word);
+        if (has_token(buf_str(tokens), word) || (!counted && *count == SEARCH_TOKENS_MAX))
             continue;
         buf_add_char(tokens, ' ');
         buf_add(tokens, word);
-        *count += 1;
+        *count += !counted;
     }
 }
 
@@ -118,14 +121,18 @@ void search_terms_of_tokens(struct arena *arena, struct str name_key, struct str
 
 void search_terms_of_user(struct arena *arena, const struct user *user, struct search_terms *out)
 {
-    struct buf tokens;
+    struct buf of_email, tokens;
     size_t count = 0;
+    buf_init_arena(&of_email, arena, TOKENS_BYTES_MAX);
     buf_init_arena(&tokens, arena, TOKENS_BYTES_MAX);
     struct str display = fold_search(arena, user->display_name);
-    add_tokens(arena, display, &tokens, &count);
-    add_tokens(arena, fold_search(arena, user->given_name), &tokens, &count);
-    add_tokens(arena, fold_search(arena, user->family_name), &tokens, &count);
-    add_tokens(arena, fold_search(arena, user->email), &tokens, &count);
+    struct str email = fold_search(arena, user->email);
+    add_tokens(arena, email, STR(""), &of_email, &count);
+    struct str sure = buf_str(&of_email);
+    add_tokens(arena, display, sure, &tokens, &count);
+    add_tokens(arena, fold_search(arena, user->given_name), sure, &tokens, &count);
+    add_tokens(arena, fold_search(arena, user->family_name), sure, &tokens, &count);
+    add_tokens(arena, email, sure, &tokens, &count);
     search_terms_of_tokens(arena, name_key_of(arena, display), buf_str(&tokens), out);
 }
 

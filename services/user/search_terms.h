@@ -4,7 +4,8 @@
  *
  * A token is a run of letters, digits and marks of the folded names and email address; apostrophes
  * inside are left out (`O'Brien` is `obrien`). A query's words are made the same way, and a word
- * finds the tokens that begin with it.
+ * finds the tokens that begin with it. A user has at most SEARCH_TOKENS_MAX: all those of the email
+ * address, however long the names are, then the first ones of the names.
  *
  * The index holds, per token, three kinds of terms; each row also carries (name key, id), so that
  * the rows of one term lie in the order of the answer:
@@ -22,7 +23,7 @@
 #include <stddef.h>
 
 enum {
-    SEARCH_TOKENS_MAX = 16,
+    SEARCH_TOKENS_MAX = 23, /* of a user; no more rows of an index fit a transaction of DynamoDB */
     SEARCH_TOKEN_CHARS = 32,
     SEARCH_TERMS_MAX = 3 * SEARCH_TOKENS_MAX,
     SEARCH_NAME_KEY_BYTES = 128,

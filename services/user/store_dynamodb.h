@@ -22,7 +22,7 @@
  *   1/a/HASH         -                   somebody's pseudonym                p
  *
  * Writes. User, address, index rows, event and idempotency record go in one TransactWriteItems: a
- * user has at most 16 tokens, so that the worst update (all tokens and the address differ) is 71 of
+ * user has at most 23 tokens, so that the worst update (all tokens and the address differ) is 99 of
  * the 100 actions that are allowed. The user's item carries a version that every change is
  * conditional on; a change that meets another one reads again and starts anew. Nobody but the
  * user's own writes touch its rows, and no counter is touched: writes of different users never

@@ -4,7 +4,11 @@
  */
 #include "user/store_dynamodb_internal.h"
 
-enum { ROWS_MAX = 1 + 2 * SEARCH_TOKENS_MAX };
+enum {
+    ROWS_MAX = 1 + 2 * SEARCH_TOKENS_MAX,
+    OTHER_ACTIONS = 5, /* the user, the address before and after, the event, the request_id */
+};
+_Static_assert(2 * ROWS_MAX + OTHER_ACTIONS <= DYNAMODB_WRITE_MAX, "any update is a transaction");
 
 struct rows {
     struct dynamodb_key keys[ROWS_MAX];

@@ -62,6 +62,52 @@ static void change_and_delete_reach_the_index(void **state)
     assert_int_equal(suite_search(suite, "a", STR(""), 10).count, 0);
 }
 
+/* `count` words of as many different beginnings, whose first letter is `first`. */
+static char *words_from(struct suite *suite, char first, size_t count)
+{
+    struct buf out;
+    buf_init_arena(&out, &suite->arena, 4096);
+    for (size_t i = 0; i < count; i++)
+        buf_addf(&out, "%s%c%c%cx", i ? " " : "", first, (char)('a' + i), (char)('z' - i));
+    return arena_cstr(&suite->arena, buf_str(&out));
+}
+
+/* Whatever the names are: the address finds its user, and as many words of the names as there is
+ * room for. All of them change in one write, and none stays behind. */
+static void a_user_with_many_words_is_found_by_the_address(void **state)
+{
+    static const struct {
+        const char *query;
+        size_t before, after;
+    } cases[] = {
+        {"zebra@zoo.org", 1, 0}, {"cow@shed.com", 0, 1}, {"paz", 1, 0}, {"pt", 1, 0}, {"pu", 0, 0},
+        {"qaz", 0, 1},           {"qt", 0, 1},           {"qu", 0, 0},  {"q", 0, 1},  {"p z", 1, 0},
+    };
+    struct suite *suite = *state;
+    struct user user = suite_create(suite, "zebra@zoo.org", words_from(suite, 'p', 25)), updated;
+    struct user_change change = {.id = user.id,
+                                 .fields = USER_FIELD_DISPLAY_NAME | USER_FIELD_EMAIL,
+                                 .values = {.email = STR("cow@shed.com"),
+                                            .display_name = str_of(words_from(suite, 'q', 25))}};
+    const struct store_once once = {.request_id = STR("r")};
+    struct store_write write = suite_write(&once);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_int_equal(suite_search(suite, cases[i].query, STR(""), 10).count, cases[i].before);
+    assert_int_equal(suite->store->vtable->update(suite->store, &write, &change, &suite->arena,
+                                                  &updated, &suite->replayed, &suite->err),
+                     CODE_OK);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_int_equal(suite_search(suite, cases[i].query, STR(""), 10).count, cases[i].after);
+    assert_int_equal(suite_remove(suite, user.id, STR("")), CODE_OK);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_int_equal(suite_search(suite, cases[i].query, STR(""), 10).count, 0);
+    if (suite->fake)
+        assert_int_equal(dynamodb_fake_items(suite->fake, "1/w") +
+                             dynamodb_fake_items(suite->fake, "1/h") +
+                             dynamodb_fake_items(suite->fake, "1/n"),
+                         0);
+}
+
 /* --- against the definition --- */
 
 enum { USERS_MAX = 3000 };
@@ -164,6 +210,7 @@ int main(void)
         SUITE_TEST(accents_and_case_do_not_matter),
         SUITE_TEST(order_is_by_folded_name_then_id),
         SUITE_TEST(change_and_delete_reach_the_index),
+        SUITE_TEST(a_user_with_many_words_is_found_by_the_address),
         SUITE_TEST(every_way_finds_what_the_definition_says),
     };
     return suite_run(tests);

@@ -64,8 +64,12 @@ static void tokens_of_users(void **state)
         {"田中 太郎", "太郎", "田中", "tanaka@例え.jp", " 田中 太郎 tanaka 例え jp", "田中 太郎"},
         {"नरेन्द्र मोदी", "", "", "n@m", " नरेन्द्र मोदी n m", "नरेन्द्र मोदी"},
         {"🙂", "", "", "_@-", "", "🙂"},
-        {"a b c d e f g h i j k l m n o p q r s", "", "", "t@u", " a b c d e f g h i j k l m n o p",
-         "a b c d e f g h i j k l m n o p q r s"},
+        {"a b c d e f g h i j k l m n o p q r s", "", "", "t@u",
+         " a b c d e f g h i j k l m n o p q r s t u", "a b c d e f g h i j k l m n o p q r s"},
+        {"a b c d e f g h i j k l", "m n o p", "q r s t z u v w", "x@y.z",
+         " a b c d e f g h i j k l m n o p q r s t z x y", "a b c d e f g h i j k l"},
+        {"anna", "", "", "a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p.q.r.s.t.u.v@w",
+         " a b c d e f g h i j k l m n o p q r s t u v w", "anna"},
         {"anna ANNA Ánna", "", "", "anna@anna", " anna", "anna anna anna"},
     };
     struct arena arena = {0};
