@@ -266,6 +266,7 @@ static enum code start_server(struct program *program, struct error *err)
                                         .ledger = program->ledger,
                                         .tail = program->tail,
                                         .clock = clock_real(),
+                                        .trends_retention_ms = s->trends_retention_ms,
                                         .callers_min = (uint32_t)s->search_callers};
     program->table = service_table(&program->service);
     const struct rpc_server_options options = {

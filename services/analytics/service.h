@@ -15,7 +15,8 @@ struct service {
     struct ledger *ledger;
     struct tail *tail;
     const struct clock *clock;
-    uint32_t callers_min; /* a text from fewer callers is not published */
+    int64_t trends_retention_ms; /* how long the ledger keeps minutes */
+    uint32_t callers_min;        /* a text from fewer callers is not published */
 };
 
 /* What peers may call by themselves; clients of a gateway are held to the protos' policies. */

@@ -149,6 +149,19 @@ static void add_summary(void *argument, const struct rollup_count *count)
     add_to_kinds(argument, count);
 }
 
+/* Hours are kept for ever, minutes are not: where these may have gone, the span is rounded out to
+ * whole hours. One hour sooner than need be, so that nothing goes while it is counted. */
+static void round_old_edges(const struct service *service, struct span *span)
+{
+    int64_t kept_s =
+        (clock_wall_ms(service->clock) - service->trends_retention_ms) / 1000 + ROLLUP_HOUR_S;
+    if (span->start_s >= kept_s)
+        return;
+    span->start_s = round_down(span->start_s, ROLLUP_HOUR_S);
+    if (round_down(span->end_s, ROLLUP_HOUR_S) < kept_s)
+        span->end_s = round_up(span->end_s, ROLLUP_HOUR_S);
+}
+
 /* Days where whole days lie in the span, hours at their sides, minutes at theirs: few rows however
  * long the span is. */
 static enum code sum_span(struct ledger *ledger, struct span span, size_t widest,
@@ -183,8 +196,10 @@ enum code service_get_summary(struct rpc_call *call, const void *request, void *
     struct kinds kinds = {.arena = rpc_call_arena(call)};
     struct span span;
     if (read_span(service, in->start_time, in->end_time, ROLLUP_MINUTE_S, ROLLUP_DAY_S, &span,
-                  err) != CODE_OK ||
-        sum_span(service->ledger, span, 2, &kinds, err) != CODE_OK)
+                  err) != CODE_OK)
+        return err->code;
+    round_old_edges(service, &span);
+    if (sum_span(service->ledger, span, 2, &kinds, err) != CODE_OK)
         return err->code;
     sort_kinds(&kinds);
     out->start_time = make_time(kinds.arena, span.start_s);

@@ -189,6 +189,37 @@ def test_counts_by_minute_hour_and_day(analytics):
     assert wide.events == 5
 
 
+def test_a_summary_misses_nothing_when_the_minutes_have_gone(analytics):
+    """Its edges are rounded out to whole hours, which stay, and it says so."""
+    a = analytics(trends_retention="1d")
+    now = time.time()
+    hour = hour_of(now) - 3 * 86400
+    recent = hour_of(now) - 2 * HOUR
+    a.client.record(batch([event(hour + 45 * 60)], hour), batch([event(recent + 45 * 60)], recent))
+
+    def minutes():
+        return sum(p.events for p in a.client.stub.QueryTimeSeries(api.QueryTimeSeriesRequest(
+            start_time=stamp(hour), end_time=stamp(hour + HOUR)), timeout=60).points)
+
+    def summary(start, end):
+        got = a.client.stub.GetSummary(api.GetSummaryRequest(start_time=stamp(start), end_time=stamp(end)),
+                                       timeout=60)
+        return got.start_time.seconds, got.end_time.seconds, got.events
+    wait_until(lambda: minutes() == 1, what="the old event is counted")
+    settle(a)
+    a.down()
+    a.up()  # it purges as it starts
+    wait_until(lambda: minutes() == 0, what="old minutes are purged")
+    old = (hour, hour + HOUR, 1)
+    assert summary(hour + 30 * 60, hour + 50 * 60) == old
+    assert summary(hour + 50 * 60, hour + 55 * 60) == old
+    assert summary(hour + 30 * 60, hour + HOUR) == old
+    assert summary(hour - 30 * 60, hour + 20 * 60) == (hour - HOUR, hour + HOUR, 1)
+    assert summary(hour + 30 * 60, recent + 45 * 60) == (hour, recent + 45 * 60, 1)
+    assert summary(hour + 30 * 60, recent + 46 * 60) == (hour, recent + 46 * 60, 2)
+    assert summary(recent + 44 * 60, recent + 46 * 60) == (recent + 44 * 60, recent + 46 * 60, 1)
+
+
 FIRST_SECOND = timestamp_pb2.Timestamp(seconds=-62135596800)  # of the year 1
 LAST_SECOND = timestamp_pb2.Timestamp(seconds=253402300799)   # of the year 9999
 
