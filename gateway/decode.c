@@ -130,6 +130,15 @@ static struct str below_body(const struct schema_path *path, const struct schema
     return buf_str(&text);
 }
 
+/* The message that a body's mask is about; NULL when the body is no message with fields. */
+static const struct schema_message *resource_of(const struct route *route)
+{
+    const struct schema_field *field = route->body_field; /* NULL: all of the body is the request */
+    bool has_fields =
+        field && field->message && !field->repeated && field->message->well_known == SCHEMA_PLAIN;
+    return has_fields ? field->message : NULL;
+}
+
 /* What identifies the resource, and the etag the change is based on, are no change themselves. */
 static enum code add_mask(const struct request *request, struct overlay *overlay,
                           const struct json_value *body, struct error *err)
@@ -139,10 +148,9 @@ static enum code add_mask(const struct request *request, struct overlay *overlay
     struct str skip[SKIP_MAX];
     size_t count = 0;
     struct buf mask;
-    const struct schema_field *field = route->body_field; /* NULL: all of the body is the request */
-    bool has_fields =
-        field && field->message && !field->repeated && field->message->well_known == SCHEMA_PLAIN;
-    if (!endpoint->mask.count || !body || !has_fields ||
+    const struct schema_field *field = route->body_field;
+    const struct schema_message *resource = resource_of(route);
+    if (!endpoint->mask.count || !body || !resource ||
         !str_eq(request->http->method, STR("PATCH")) ||
         overlay_has(overlay, endpoint->mask.fields[0]))
         return CODE_OK;
@@ -150,7 +158,7 @@ static enum code add_mask(const struct request *request, struct overlay *overlay
         skip[count++] = below_body(&route->variables[i].path, field, request->arena);
     skip[count++] = below_body(&endpoint->if_match, field, request->arena);
     buf_init_arena(&mask, request->arena, 64 << 10);
-    if (!transcode_mask_of(field->message, body, skip, count, &mask))
+    if (!transcode_mask_of(resource, body, skip, count, &mask))
         return error_field(err, arena_cstr(request->arena, endpoint->mask.fields[0]->json_name),
                            "must be given: that of this body would be too long");
     overlay_set_message(overlay, endpoint->mask.fields[0], buf_str(&mask));
@@ -217,7 +225,10 @@ enum stage_result stage_decode(struct request *request)
     struct error err;
     struct overlay *overlay = overlay_new(request->arena, request->match.route->method->input);
     const struct json_value *json = NULL;
+    const struct schema_path *mask = &endpoint_of(request)->mask;
     error_clear(&err);
+    if (mask->count)
+        overlay_mask_of(overlay, mask->fields[0], resource_of(request->match.route));
     enum code code = add_path(request, overlay, &err);
     if (code == CODE_OK)
         code = add_query(request, overlay, &err);

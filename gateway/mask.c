@@ -1,6 +1,94 @@
-/* The update mask that a PATCH means by what it sends. */
-#include "gateway/transcode.h"
+/* Masks as parameters (AIP-161), and the update mask that a PATCH means by what it sends. */
+#include "gateway/transcode_in.h"
+
 #include "gateway/wire.h"
+
+/* --- a mask as a parameter --- */
+
+/* str_next for separators that stand in no backticks. */
+static bool next_piece(struct str *rest, char separator, struct str *piece)
+{
+    size_t end = 0;
+    bool quoted = false;
+    if (!rest->ptr)
+        return false;
+    for (; end < rest->len && (quoted || rest->ptr[end] != separator); end++)
+        quoted ^= rest->ptr[end] == '`';
+    *piece = (struct str){rest->ptr, end};
+    *rest = end < rest->len ? str_from(*rest, end + 1) : (struct str){NULL, 0};
+    return true;
+}
+
+/* Not empty, no blank but in backticks, and those are closed. */
+static bool is_path(struct str path)
+{
+    bool quoted = false;
+    for (size_t i = 0; i < path.len; i++) {
+        quoted ^= path.ptr[i] == '`';
+        if (!quoted && (unsigned char)path.ptr[i] <= ' ')
+            return false;
+    }
+    return path.len && !quoted;
+}
+
+/* lowerCamel to lower_snake, where nobody knows whose names these are. */
+static void put_snake(struct buf *out, struct str path)
+{
+    bool quoted = false;
+    for (size_t i = 0; i < path.len; i++) {
+        char c = path.ptr[i];
+        quoted ^= c == '`';
+        if (!quoted && c >= 'A' && c <= 'Z') {
+            buf_add_char(out, '_');
+            c = (char)(c + 32);
+        }
+        buf_add_char(out, c);
+    }
+}
+
+/* The message whose fields may be named behind a field, or behind its key or index. */
+static const struct schema_message *below(const struct schema_field *field)
+{
+    const struct schema_field *value = field->map_value ? field->map_value : field;
+    return value->message && value->message->well_known == SCHEMA_PLAIN ? value->message : NULL;
+}
+
+/* Fields by their proto names; keys, indexes and what is no field stay as they are. */
+static void put_path(struct buf *out, struct str path, const struct schema_message *message)
+{
+    struct str rest = path, name;
+    bool is_key = false;
+    while (next_piece(&rest, '.', &name)) {
+        const struct schema_field *field =
+            is_key || !message ? NULL : schema_field_named(message, name);
+        buf_add(out, field ? field->name : name);
+        if (rest.ptr)
+            buf_add_char(out, '.');
+        if (!is_key)
+            message = field ? below(field) : NULL;
+        is_key = field && field->repeated;
+    }
+}
+
+enum code mask_parameter_in(struct transcode_in *in, struct str text,
+                            const struct schema_message *resource, const struct where *where)
+{
+    struct str rest = text, path;
+    while (text.len && next_piece(&rest, ',', &path)) {
+        if (!is_path(path))
+            return where_fail(in, where, MASK_EXPECTED);
+        wire_put_tag(in->out, 1, WIRE_BYTES);
+        size_t begin = wire_begin(in->out);
+        if (resource)
+            put_path(in->out, path, resource);
+        else
+            put_snake(in->out, path);
+        wire_end(in->out, begin);
+    }
+    return CODE_OK;
+}
+
+/* --- the mask of a body --- */
 
 enum { PATH_BYTES_MAX = 1024 };
 

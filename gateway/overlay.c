@@ -16,6 +16,13 @@ struct overlay *overlay_new(struct arena *arena, const struct schema_message *me
     return overlay;
 }
 
+void overlay_mask_of(struct overlay *overlay, const struct schema_field *mask,
+                     const struct schema_message *resource)
+{
+    overlay->mask = mask;
+    overlay->resource = resource;
+}
+
 static struct overlay_entry *find(const struct overlay *overlay, const struct schema_field *field)
 {
     struct overlay_entry *entry = overlay->first;
@@ -61,15 +68,17 @@ static struct json_value as_json(const struct schema_field *field, struct str te
     return value;
 }
 
-static enum code message_value(struct transcode_in *in, const struct schema_field *field,
-                               struct str text, const struct where *where)
+static enum code message_value(struct transcode_in *in, const struct overlay *overlay,
+                               const struct schema_field *field, struct str text,
+                               const struct where *where)
 {
     const struct schema_message *message = field->message;
     enum code code;
     wire_put_tag(in->out, field->number, WIRE_BYTES);
     size_t begin = wire_begin(in->out);
     if (message->well_known == SCHEMA_FIELD_MASK) {
-        code = mask_in(in, text, true, where);
+        code =
+            mask_parameter_in(in, text, field == overlay->mask ? overlay->resource : NULL, where);
     } else {
         const struct schema_field *inner =
             message->well_known == SCHEMA_WRAPPER ? schema_field_numbered(message, 1) : field;
@@ -80,14 +89,15 @@ static enum code message_value(struct transcode_in *in, const struct schema_fiel
     return code;
 }
 
-static enum code leaf_value(struct transcode_in *in, const struct schema_field *field,
-                            struct str text, const struct where *where)
+static enum code leaf_value(struct transcode_in *in, const struct overlay *overlay,
+                            const struct schema_field *field, struct str text,
+                            const struct where *where)
 {
     struct scalar scalar;
     if (!str_is_utf8(text))
         return where_fail(in, where, "is not UTF-8");
     if (field->message)
-        return message_value(in, field, text, where);
+        return message_value(in, overlay, field, text, where);
     struct json_value json = as_json(field, text);
     if (scalar_in(in, field, &json, where, &scalar) != CODE_OK)
         return in->err->code;
@@ -139,7 +149,7 @@ enum code overlay_add(struct overlay *overlay, const struct schema_path *path,
             entry = add_entry(overlay, field, source);
         if (last) {
             in.out = &entry->wire;
-            return leaf_value(&in, field, text, &where);
+            return leaf_value(&in, overlay, field, text, &where);
         }
         if (!entry->child)
             entry->child = overlay_new(overlay->arena, field->message);

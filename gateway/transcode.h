@@ -26,6 +26,14 @@ enum overlay_source { OVERLAY_PATH, OVERLAY_QUERY, OVERLAY_HEADER };
 struct overlay *overlay_new(struct arena *arena, const struct schema_message *message);
 
 /*
+ * Says which message the paths of a FieldMask field are about (NULL: nobody knows). A name in them
+ * is then a field in either spelling, exactly; the keys of maps and what is no field are taken as
+ * they are (AIP-161). Where nobody knows, lowerCamel becomes lower_snake but in backticks.
+ */
+void overlay_mask_of(struct overlay *overlay, const struct schema_field *mask,
+                     const struct schema_message *resource);
+
+/*
  * Sets a field, or appends to it when it is repeated, from text: numbers, enum names, base64, the
  * string forms of well-known types. INVALID_ARGUMENT naming `said` (what the caller wrote) when the
  * text does not fit, when a single value is said twice, or against another member of its oneof.

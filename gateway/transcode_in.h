@@ -44,9 +44,12 @@ bool null_is_value(const struct schema_field *field);
 enum code known_in(struct transcode_in *in, const struct schema_message *message,
                    const struct json_value *json, const struct where *where) MUST_CHECK;
 
-/* A FieldMask's text, whose paths may keep their underscores when `snake` (query parameters). */
-enum code mask_in(struct transcode_in *in, struct str text, bool snake,
-                  const struct where *where) MUST_CHECK;
+#define MASK_EXPECTED "must be field paths like displayName,labels"
+
+/* A FieldMask given as a parameter, about `resource` (NULL: nobody knows); see overlay_mask_of. */
+enum code mask_parameter_in(struct transcode_in *in, struct str text,
+                            const struct schema_message *resource,
+                            const struct where *where) MUST_CHECK;
 
 /* The content of a message of any kind; `typed`: a member "@type" is not for us (Any). */
 enum code message_in(struct transcode_in *in, const struct schema_message *message,
@@ -66,6 +69,8 @@ struct overlay_entry {
 struct overlay {
     struct arena *arena;
     const struct schema_message *message;
+    const struct schema_field *mask; /* that is about `resource`; NULL: none */
+    const struct schema_message *resource;
     struct overlay_entry *first;
 };
 

@@ -79,7 +79,7 @@ static enum code duration_in(struct transcode_in *in, const struct json_value *j
 }
 
 /* One path, lowerCamel to lower_snake; false when it is none. */
-static bool put_mask_path(struct buf *out, struct str path, bool snake)
+static bool put_mask_path(struct buf *out, struct str path)
 {
     if (!path.len)
         return false;
@@ -87,7 +87,7 @@ static bool put_mask_path(struct buf *out, struct str path, bool snake)
     size_t begin = wire_begin(out);
     for (size_t i = 0; i < path.len; i++) {
         char c = path.ptr[i];
-        if ((c == '_' && !snake) || (unsigned char)c <= ' ')
+        if (c == '_' || (unsigned char)c <= ' ')
             return false;
         if (c >= 'A' && c <= 'Z') {
             buf_add_char(out, '_');
@@ -99,12 +99,15 @@ static bool put_mask_path(struct buf *out, struct str path, bool snake)
     return true;
 }
 
-enum code mask_in(struct transcode_in *in, struct str text, bool snake, const struct where *where)
+static enum code mask_in(struct transcode_in *in, const struct json_value *json,
+                         const struct where *where)
 {
-    struct str rest = text, path;
-    while (text.len && str_next(&rest, ',', &path))
-        if (!put_mask_path(in->out, path, snake))
-            return where_fail(in, where, "must be field paths like displayName,labels");
+    struct str rest = json->text, path;
+    if (json->kind != JSON_STRING)
+        return text_expected(in, json, where);
+    while (json->text.len && str_next(&rest, ',', &path))
+        if (!put_mask_path(in->out, path))
+            return where_fail(in, where, MASK_EXPECTED);
     return CODE_OK;
 }
 
@@ -258,8 +261,7 @@ enum code known_in(struct transcode_in *in, const struct schema_message *message
     case SCHEMA_DURATION:
         return duration_in(in, json, where);
     case SCHEMA_FIELD_MASK:
-        return json->kind == JSON_STRING ? mask_in(in, json->text, false, where)
-                                         : text_expected(in, json, where);
+        return mask_in(in, json, where);
     case SCHEMA_STRUCT:
         return struct_in(in, json, where);
     case SCHEMA_VALUE:

@@ -1,5 +1,6 @@
 /* Path, query and headers laid over a body; the mask of a PATCH. */
 #include "gateway/transcode.h"
+#include "gateway/wire.h"
 #include "tests/unit/gateway/nasty.h"
 
 #include <string.h>
@@ -121,6 +122,66 @@ static void refuses_malformed_queries(void **state)
         assert_int_equal(overlay_add_query(overlay, str_of(queries[i]), NULL, &err),
                          CODE_INVALID_ARGUMENT);
         assert_string_equal(err.reason, "INVALID_QUERY");
+        arena_clear(&arena);
+    }
+}
+
+/* The paths of a FieldMask given as a parameter, with a bar behind each; or what is wrong. */
+static const char *mask_paths(const struct schema *schema, const char *resource, const char *text,
+                              struct arena *arena)
+{
+    const struct schema_message *known = nasty_type(schema, "Known");
+    struct overlay *overlay = overlay_new(arena, known);
+    struct buf wire, *shown = arena_alloc(arena, sizeof *shown);
+    struct error err = {0};
+    struct schema_path path;
+    struct wire_record record, inner;
+    buf_init_arena(&wire, arena, 1000);
+    buf_init_arena(shown, arena, 1000);
+    assert_true(schema_path_of(known, STR("mask"), &path));
+    overlay_mask_of(overlay, path.fields[0], resource ? nasty_type(schema, resource) : NULL);
+    if (overlay_add(overlay, &path, OVERLAY_QUERY, STR("mask"), str_of(text), &err) != CODE_OK)
+        return arena_printf(arena, "%s", err.fields[0].text);
+    struct transcode_in in = {.schema = schema, .arena = arena, .out = &wire, .err = &err};
+    assert_int_equal(transcode_message_in(&in, known, NULL, overlay, STR("")), CODE_OK);
+    struct str rest = buf_str(&wire);
+    assert_int_equal(wire_next(&rest, &record), WIRE_RECORD);
+    while (wire_next(&record.bytes, &inner) == WIRE_RECORD) {
+        buf_add(shown, inner.bytes);
+        buf_add_char(shown, '|');
+    }
+    return buf_cstr(shown);
+}
+
+/* Rules 8 and 9: a key of a map is nobody's field, whatever it looks like (AIP-161). */
+static void reads_masks_as_their_message_has_it(void **state)
+{
+    static const char wrong[] = "must be field paths like displayName,labels";
+    static const char *const cases[][3] = {
+        {"All", "", ""},
+        {"All", "*", "*|"},
+        {"All", "scalars.aInt32,scalars.a_int32,tree", "scalars.a_int32|scalars.a_int32|tree|"},
+        {"Scalars", "an\"other,oddName,odd__name_", "renamed|odd__name_|odd__name_|"},
+        {"Maps", "texts.Foo,texts.fooBar.x,int32s.1", "texts.Foo|texts.fooBar.x|int32s.1|"},
+        {"Maps", "texts.`A, b.C`,texts.``,texts.`a``B`", "texts.`A, b.C`|texts.``|texts.`a``B`|"},
+        {"Maps", "scalars.Foo.aInt32,scalars.aInt32.aBool",
+         "scalars.Foo.a_int32|scalars.aInt32.a_bool|"},
+        {"Maps", "scalars.*.aInt32,scalars.`x.Y`.aInt32.B",
+         "scalars.*.a_int32|scalars.`x.Y`.a_int32.B|"},
+        {"Maps", "values.Foo.barBaz", "values.Foo.barBaz|"},
+        {"Lists", "scalars.*.aInt32,strings.0", "scalars.*.a_int32|strings.0|"},
+        {"Known", "tree.fooBar,wInt64.value,noSuch.aField",
+         "tree.fooBar|w_int64.value|noSuch.aField|"},
+        {NULL, "aB.cD,c_d,labels.`Foo, Bar`", "a_b.c_d|c_d|labels.`Foo, Bar`|"},
+        {"All", "a,,b", wrong},
+        {"All", "tree, scalars", wrong},
+        {"Maps", "texts.`a", wrong},
+        {NULL, "a b", wrong},
+        {NULL, "`a", wrong},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct arena arena = {0};
+        assert_string_equal(mask_paths(*state, cases[i][0], cases[i][1], &arena), cases[i][2]);
         arena_clear(&arena);
     }
 }
@@ -252,6 +313,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lays_over),
         cmocka_unit_test(refuses_malformed_queries),
+        cmocka_unit_test(reads_masks_as_their_message_has_it),
         cmocka_unit_test(keeps_body_and_path_apart),
         cmocka_unit_test(puts_the_body_into_its_field),
         cmocka_unit_test(computes_masks),
