@@ -43,7 +43,7 @@ bool overlay_has(const struct overlay *overlay, const struct schema_field *field
 }
 
 static struct overlay_entry *add_entry(struct overlay *overlay, const struct schema_field *field,
-                                       enum overlay_source source)
+                                       enum overlay_source source, struct str said)
 {
     struct overlay_entry **link = &overlay->first;
     while (*link)
@@ -51,6 +51,7 @@ static struct overlay_entry *add_entry(struct overlay *overlay, const struct sch
     *link = arena_alloc0(overlay->arena, sizeof **link);
     (*link)->field = field;
     (*link)->source = source;
+    (*link)->said = said;
     buf_init_arena(&(*link)->wire, overlay->arena, SIZE_MAX / 2); /* the message has a maximum */
     return *link;
 }
@@ -146,7 +147,7 @@ enum code overlay_add(struct overlay *overlay, const struct schema_path *path,
                               entry->source == OVERLAY_PATH ? "is given by the path already"
                                                             : "is given twice");
         if (!entry)
-            entry = add_entry(overlay, field, source);
+            entry = add_entry(overlay, field, source, said);
         if (last) {
             in.out = &entry->wire;
             return leaf_value(&in, overlay, field, text, &where);
@@ -163,7 +164,7 @@ void overlay_set_message(struct overlay *overlay, const struct schema_field *fie
 {
     struct overlay_entry *entry = find(overlay, field);
     if (!entry)
-        entry = add_entry(overlay, field, OVERLAY_HEADER);
+        entry = add_entry(overlay, field, OVERLAY_HEADER, STR(""));
     entry->child = NULL;
     buf_reset(&entry->wire);
     wire_put_bytes(&entry->wire, field->number, encoded);

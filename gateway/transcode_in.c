@@ -169,6 +169,15 @@ static enum code take_oneof(struct transcode_in *in, const struct schema_message
                       STR_ARG(message->oneofs[field->oneof]), STR_ARG(before->json_name));
 }
 
+/* What a header says may be said again, not otherwise: dropping either would do what nobody asked
+ * for (of an etag, AIP-154). Of path and query the body may differ: they say what the thing is. */
+static bool contradicts(const struct overlay_entry *entry, const struct json_value *member,
+                        struct str written)
+{
+    return entry->source == OVERLAY_HEADER && member->text.len && written.len &&
+           !str_eq(written, buf_str(&entry->wire));
+}
+
 static enum code member_in(struct transcode_in *in, const struct schema_message *message,
                            const struct json_value *member, const struct overlay *overlay,
                            struct met *met, const struct where *up)
@@ -192,8 +201,11 @@ static enum code member_in(struct transcode_in *in, const struct schema_message 
     size_t before = in->out->len;
     if (field_in(in, field, member, entry ? entry->child : NULL, &where) != CODE_OK)
         return in->err->code;
-    if (entry && !entry->child)
-        in->out->len = before; /* checked, and overruled */
+    if (!entry || entry->child)
+        return CODE_OK;
+    if (contradicts(entry, member, str_from(buf_str(in->out), before)))
+        return where_fail(in, &where, "is not what %.*s says", STR_ARG(entry->said));
+    in->out->len = before; /* checked, and overruled */
     return CODE_OK;
 }
 

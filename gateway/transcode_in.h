@@ -62,6 +62,7 @@ struct overlay_entry {
     struct overlay_entry *next;
     const struct schema_field *field;
     enum overlay_source source;
+    struct str said;       /* how the caller called it; empty when he did not */
     struct overlay *child; /* a message that is described further */
     struct buf wire;       /* whole records, when there is no child */
 };

@@ -1,79 +1,25 @@
 """A gRPC server that is not ours, in Python, put behind the gateway by its descriptor set alone."""
 import base64
-import subprocess
-from concurrent import futures
 from urllib.parse import quote, urlencode
 
 import grpc
 import httpx
 import pytest
-from google.protobuf import descriptor_pb2, descriptor_pool, json_format, message_factory
+from foreign import Foreign
 from google.rpc import error_details_pb2
 from hypothesis import HealthCheck, given, settings, strategies as st
-from support.programs import ROOT
 from support.raw_client import Raw
 from upstream import events, fail
 
 SERVICE = "example.library.v1.Library"
 
 
-class Library(grpc.GenericRpcHandler):
-    """Answers with `answer[method]`, a dict or a list of dicts; remembers what it was asked."""
-
-    def __init__(self, descriptor_set):
-        pool = descriptor_pool.DescriptorPool()
-        for file in descriptor_pb2.FileDescriptorSet.FromString(descriptor_set).file:
-            pool.Add(file)
-        self._service = pool.FindServiceByName(SERVICE)
-        self._prototype = message_factory.MessageFactory(pool).GetPrototype
-        self._server = grpc.server(futures.ThreadPoolExecutor(8))
-        self._server.add_generic_rpc_handlers((self,))
-        self.port = self._server.add_insecure_port("127.0.0.1:0")
-        self._server.start()
-        self.reset()
-
-    def reset(self):
-        self.calls, self.answer, self.times = [], {}, []
-
-    def stop(self):
-        self._server.stop(0).wait()
-
-    def service(self, details):
-        service, _, name = details.method.strip("/").partition("/")
-        method = self._service.methods_by_name.get(name)
-        if service != SERVICE or not method:
-            return None
-        request = self._prototype(method.input_type)
-        response = self._prototype(method.output_type)
-
-        def made(content):
-            return json_format.ParseDict(content, response())
-
-        def answer(message, context):
-            self.calls.append((name, json_format.MessageToDict(message)))
-            self.times.append(context.time_remaining())
-            content = self.answer.get(name, {})
-            return content(context) if callable(content) else content
-
-        coding = {"request_deserializer": request.FromString,
-                  "response_serializer": lambda message: message.SerializeToString()}
-        if method.server_streaming:
-            return grpc.unary_stream_rpc_method_handler(
-                lambda m, c: map(made, answer(m, c)), **coding)
-        return grpc.unary_unary_rpc_method_handler(lambda m, c: made(answer(m, c)), **coding)
-
-
 @pytest.fixture(scope="module")
 def running(module_start, tmp_path_factory):
-    made = tmp_path_factory.mktemp("set") / "library.binpb"
-    subprocess.run(["protoc", f"-I{ROOT}/proto", f"-I{ROOT}/tests/gateway", "--include_imports",
-                    f"--descriptor_set_out={made}", "library.proto"], check=True)
-    library = Library(made.read_bytes())
-    gateway = module_start(
-        "omni-gateway", "--listen=127.0.0.1:0", "--access=open", "--deadline=7s",
-        f"--descriptor-set={made}", f"--upstreams={SERVICE}=127.0.0.1:{library.port}")
+    library = Foreign("library.proto", tmp_path_factory.mktemp("set"), SERVICE)
+    gateway = module_start("omni-gateway", "--deadline=7s", *library.settings)
     with httpx.Client(base_url=f"http://{gateway.address}", timeout=60) as http:
-        yield library, http, made
+        yield library, http
     library.stop()
 
 
@@ -296,11 +242,8 @@ def test_bodies_that_are_no_json(library, http):
     assert http.post("/v1/images:develop?data=eA", content=b"x").status_code == 400
 
 
-def test_a_body_larger_than_a_message(running, start):
-    library, _, made = running
-    small = start("omni-gateway", "--listen=127.0.0.1:0", "--access=open", f"--descriptor-set={made}",
-                  "--max-message-bytes=64KiB", f"--upstreams={SERVICE}=127.0.0.1:{library.port}")
-    library.reset()
+def test_a_body_larger_than_a_message(library, start):
+    small = start("omni-gateway", "--max-message-bytes=64KiB", *library.settings)
     with httpx.Client(base_url=f"http://{small.address}", timeout=60) as http:
         for method, target in (("PUT", f"/v1/{BOOK}/image"), ("POST", "/v1/images:develop")):
             answer = http.request(method, target, content=b"x" * 100_000)
@@ -417,10 +360,9 @@ def test_it_is_ready(http, wait_until):
     assert http.get("/readyz").json()["upstreams"] == [{"services": SERVICE, "healthy": True}]
 
 
-def test_upstreams_of_nobody_are_told(start, running, tmp_path):
-    descriptors, port = running[2], running[0].port
-    gateway = start("omni-gateway", "--listen=127.0.0.1:0", "--access=open",
-                    f"--descriptor-set={descriptors}",
+def test_upstreams_of_nobody_are_told(start, library):
+    port = library.port
+    gateway = start("omni-gateway", *library.settings[:-1],
                     f"--upstreams=example.library=127.0.0.1:{port},example.libary.v1=127.0.0.1:{port}")
     assert [line["services"] for line in gateway.events("upstream_unused")] == ["example.libary.v1"]
 

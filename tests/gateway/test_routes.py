@@ -179,8 +179,9 @@ def test_an_etag_that_is_none(http, upstream, etag, shown):
 def test_if_match(http, upstream):
     from upstream import error_info, fail
     import grpc
-    http.patch("/v1/users/x", json={"etag": "body"}, headers={"If-Match": '"h"'})
-    assert upstream.last("UpdateUser")[1].user.etag == "h"
+    for body in ({"etag": "h"}, {"etag": ""}, {"etag": None}):
+        assert http.patch("/v1/users/x", json=body, headers={"If-Match": '"h"'}).status_code == 200
+        assert upstream.last("UpdateUser")[1].user.etag == "h"
     http.patch("/v1/users/x", json={}, headers={"If-Match": "*"})
     assert upstream.last("UpdateUser")[1].user.etag == ""
     http.patch("/v1/users/x", json={}, headers={"If-Match": 'W/"a", "h2",'})
@@ -188,6 +189,9 @@ def test_if_match(http, upstream):
     calls = len(upstream.calls)
     for value, status in (('W/"h"', 412), ('""', 412), ('"a","b"', 400), ("h", 400), ('"h', 400), (",", 400)):
         assert http.patch("/v1/users/x", json={}, headers={"If-Match": value}).status_code == status
+    answer = http.patch("/v1/users/x", json={"etag": "body"}, headers={"If-Match": '"h"'})
+    assert answer.status_code == 400
+    assert answer.json()["error"]["message"] == "user.etag: is not what If-Match says"
     assert len(upstream.calls) == calls
     assert http.get("/v1/users/x", headers={"If-Match": '"h"'}).status_code == 400
     upstream.on["UpdateUser"] = lambda request, context: fail(

@@ -1,0 +1,46 @@
+"""Resources of a service that is not ours: what the policies of its methods make of a request."""
+import httpx
+import pytest
+from foreign import Foreign
+
+SERVICE = "example.archive.v1.Archive"
+
+
+@pytest.fixture(scope="module")
+def running(module_start, tmp_path_factory):
+    archive = Foreign("archive.proto", tmp_path_factory.mktemp("set"), SERVICE)
+    gateway = module_start("omni-gateway", *archive.settings)
+    with httpx.Client(base_url=f"http://{gateway.address}", timeout=60) as http:
+        yield archive, http
+    archive.stop()
+
+
+@pytest.fixture
+def archive(running):
+    running[0].reset()
+    return running[0]
+
+
+@pytest.fixture
+def http(running):
+    return running[1]
+
+
+def refusal(answer):
+    error = answer.json()["error"]
+    assert answer.status_code == error["code"] == 400, error
+    return error["message"]
+
+
+# Rules 20 and 21: a header and the body may say the same, not two things.
+def test_headers_do_not_contradict_the_body(archive, http):
+    stamp = "/v1/folios/a:stamp"
+    for name, header, text in (("requestId", "Idempotency-Key", "k"), ("etag", "If-Match", '"k"')):
+        for said in ("k", "", None):
+            assert http.post(stamp, json={name: said}, headers={header: text}).status_code == 200
+            assert archive.calls.pop() == ("StampFolio", {"name": "a", name: "k"})
+        answer = http.post(stamp, json={name: "other"}, headers={header: text})
+        assert refusal(answer) == f"{name}: is not what {header} says"
+    # What the path says is no condition: it wins.
+    assert http.post(stamp, json={"name": "b"}).status_code == 200
+    assert archive.calls == [("StampFolio", {"name": "a"})]
