@@ -39,7 +39,12 @@ const struct overlay_entry *overlay_find(const struct overlay *overlay,
 
 bool overlay_has(const struct overlay *overlay, const struct schema_field *field)
 {
-    return find(overlay, field) != NULL;
+    const struct overlay_entry *entry = find(overlay, field);
+    struct wire_record record;
+    if (!entry || entry->child || !field->message)
+        return entry != NULL;
+    struct str rest = buf_str(&entry->wire);
+    return wire_next(&rest, &record) == WIRE_RECORD && record.bytes.len;
 }
 
 static struct overlay_entry *add_entry(struct overlay *overlay, const struct schema_field *field,

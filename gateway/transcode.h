@@ -54,7 +54,8 @@ enum code overlay_add_query(struct overlay *overlay, struct str query,
 void overlay_set_message(struct overlay *overlay, const struct schema_field *field,
                          struct str encoded);
 
-/* True when this field (of the overlay's own message) has been set. */
+/* True when this field (of the overlay's own message) has been set, and to more than an empty
+ * message: a mask without paths is none (AIP-134). */
 bool overlay_has(const struct overlay *overlay, const struct schema_field *field);
 
 /* --- JSON to wire --- */

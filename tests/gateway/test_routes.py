@@ -68,6 +68,8 @@ def test_batch_get(http, upstream):
     ("?updateMask=displayName,labels", {"email": "e"}, ["display_name", "labels"]),
     ("?update_mask=display_name", {"email": "e"}, ["display_name"]),
     ("?updateMask=*", {"email": "e"}, ["*"]),
+    ("?updateMask=", {"givenName": None}, ["given_name"]),
+    ("?updateMask", {"email": "e"}, ["email"]),
     ("?updateMask=labels.Foo,labels.`a.B,c`", {"labels": {"Foo": "x"}}, ["labels.Foo", "labels.`a.B,c`"]),
 ])
 def test_update_masks(http, upstream, query, body, paths):
