@@ -158,7 +158,8 @@ static enum code add_mask(const struct request *request, struct overlay *overlay
         skip[count++] = below_body(&route->variables[i].path, field, request->arena);
     skip[count++] = below_body(&endpoint->if_match, field, request->arena);
     buf_init_arena(&mask, request->arena, 64 << 10);
-    if (!transcode_mask_of(resource, body, skip, count, &mask))
+    if (!transcode_mask_of(resource, body, skip, count, request->gateway->options.ignore_unknown,
+                           &mask))
         return error_field(err, arena_cstr(request->arena, endpoint->mask.fields[0]->json_name),
                            "must be given: that of this body would be too long");
     overlay_set_message(overlay, endpoint->mask.fields[0], buf_str(&mask));

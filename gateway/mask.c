@@ -95,6 +95,7 @@ enum { PATH_BYTES_MAX = 1024 };
 struct mask {
     const struct str *skip;
     size_t skip_count;
+    bool ignore_unknown;
     struct buf *out;
     bool too_long; /* a path */
 };
@@ -119,8 +120,8 @@ static void add_leaves(struct mask *mask, const struct schema_message *message,
 {
     for (const struct json_value *m = json->first; m; m = m->next) {
         const struct schema_field *field = schema_field_named(message, m->key);
-        if (!field)
-            continue; /* reading the body says what is wrong with it */
+        if (!field || (mask->ignore_unknown && value_is_unknown(field, m)))
+            continue; /* reading the body says what is wrong with it, or ignores it */
         if (length + 1 + field->name.len > PATH_BYTES_MAX) {
             mask->too_long = true;
             return;
@@ -138,10 +139,11 @@ static void add_leaves(struct mask *mask, const struct schema_message *message,
 }
 
 bool transcode_mask_of(const struct schema_message *message, const struct json_value *json,
-                       const struct str *skip, size_t skip_count, struct buf *out)
+                       const struct str *skip, size_t skip_count, bool ignore_unknown,
+                       struct buf *out)
 {
     char path[PATH_BYTES_MAX];
-    struct mask mask = {skip, skip_count, out, false};
+    struct mask mask = {skip, skip_count, ignore_unknown, out, false};
     if (json->kind == JSON_OBJECT)
         add_leaves(&mask, message, json, path, 0);
     return !mask.too_long && !out->overflow;

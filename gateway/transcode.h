@@ -65,7 +65,12 @@ struct transcode_in {
     struct arena *arena;         /* scratch */
     struct buf *out;
     struct error *err;
-    bool ignore_unknown; /* fields and enum names that are not known are left out, not refused */
+    bool ignore_unknown; /* fields and enum names that are not known are left out, not refused, and
+                            so are messages, lists and maps that have nothing else in them */
+
+    /* the writer's own */
+    const struct json_value *body; /* of transcode_field_in */
+    bool nothing_known;            /* of what the message just written had in it */
 };
 
 /*
@@ -78,7 +83,7 @@ enum code transcode_message_in(struct transcode_in *in, const struct schema_mess
 
 /*
  * The same with `json` as the value of one field of the message (`body: "user"`); NULL leaves it
- * out unless the overlay has something in it.
+ * out unless the overlay has something in it. A body of which nothing is known is an empty one.
  */
 enum code transcode_field_in(struct transcode_in *in, const struct schema_message *message,
                              const struct schema_field *field, const struct json_value *json,
@@ -87,11 +92,13 @@ enum code transcode_field_in(struct transcode_in *in, const struct schema_messag
 /*
  * The field mask of a PATCH that sent none: appends an encoded google.protobuf.FieldMask of the
  * proto paths of the leaves that are present in the body, `null` included, but for those in `skip`
- * (dotted proto paths). Maps, lists and well-known types are leaves. False when a path or all of it
- * is too long: a mask without them would leave out what was sent.
+ * (dotted proto paths). Maps, lists and well-known types are leaves. With `ignore_unknown`, what
+ * the writer leaves out is not named either. False when a path or all of it is too long: a mask
+ * without them would leave out what was sent.
  */
 bool transcode_mask_of(const struct schema_message *message, const struct json_value *json,
-                       const struct str *skip, size_t skip_count, struct buf *out);
+                       const struct str *skip, size_t skip_count, bool ignore_unknown,
+                       struct buf *out);
 
 /* --- wire to JSON --- */
 

@@ -16,6 +16,7 @@ struct met {
     const struct schema_field *oneofs_room[ONEOFS_ON_STACK];
     uint8_t *fields;
     const struct schema_field **oneofs; /* the member that was set */
+    bool known;                         /* something in it is */
 };
 
 static void met_begin(struct met *met, struct transcode_in *in,
@@ -29,6 +30,7 @@ static void met_begin(struct met *met, struct transcode_in *in,
     met->oneofs =
         bytes <= sizeof met->oneofs_room ? met->oneofs_room : arena_alloc(in->arena, bytes);
     memset(met->oneofs, 0, bytes);
+    met->known = false;
 }
 
 /* True when it was met before. */
@@ -46,12 +48,27 @@ bool null_is_value(const struct schema_field *field)
                           : field->enumeration && field->enumeration->is_null_value;
 }
 
-/* A value to be left out: the name of an enum value that is not known here. */
+static bool is_unknown_name(const struct schema_field *field, const struct json_value *json)
+{
+    return field->enumeration && json->kind == JSON_STRING &&
+           !schema_enum_named(field->enumeration, json->text);
+}
+
+bool value_is_unknown(const struct schema_field *field, const struct json_value *json)
+{
+    if (!field->repeated)
+        return is_unknown_name(field, json);
+    const struct json_value *value = json->first;
+    while (value && is_unknown_name(field->map_value ? field->map_value : field, value))
+        value = value->next;
+    return json->kind == (field->map_value ? JSON_OBJECT : JSON_ARRAY) && json->count && !value;
+}
+
+/* An element to be left out. */
 static bool is_ignored(const struct transcode_in *in, const struct schema_field *field,
                        const struct json_value *json)
 {
-    return in->ignore_unknown && field->enumeration && json->kind == JSON_STRING &&
-           !schema_enum_named(field->enumeration, json->text);
+    return in->ignore_unknown && is_unknown_name(field, json);
 }
 
 static enum code submessage_in(struct transcode_in *in, const struct schema_field *field,
@@ -169,6 +186,15 @@ static enum code take_oneof(struct transcode_in *in, const struct schema_message
                       STR_ARG(message->oneofs[field->oneof]), STR_ARG(before->json_name));
 }
 
+/* A message that has been written, with nothing in it that is known: to leave it out changes
+ * nothing, and to write it would empty what is there. The body itself is there, whatever it has. */
+static bool is_void(const struct transcode_in *in, const struct schema_field *field,
+                    const struct json_value *member)
+{
+    return in->nothing_known && !field->repeated && field->message &&
+           field->message->well_known == SCHEMA_PLAIN && member != in->body;
+}
+
 /* What a header says may be said again, not otherwise: dropping either would do what nobody asked
  * for (of an etag, AIP-154). Of path and query the body may differ: they say what the thing is. */
 static bool contradicts(const struct overlay_entry *entry, const struct json_value *member,
@@ -176,6 +202,28 @@ static bool contradicts(const struct overlay_entry *entry, const struct json_val
 {
     return entry->source == OVERLAY_HEADER && member->text.len && written.len &&
            !str_eq(written, buf_str(&entry->wire));
+}
+
+/* A member's value, and what the overlay has to say to it. */
+static enum code present_in(struct transcode_in *in, const struct schema_field *field,
+                            const struct json_value *member, const struct overlay_entry *entry,
+                            struct met *met, const struct where *where)
+{
+    size_t before = in->out->len;
+    in->nothing_known = false;
+    if (field_in(in, field, member, entry ? entry->child : NULL, where) != CODE_OK)
+        return in->err->code;
+    if (is_void(in, field, member)) {
+        in->out->len = before;
+        return CODE_OK;
+    }
+    met->known = true;
+    if (!entry || entry->child)
+        return CODE_OK;
+    if (contradicts(entry, member, str_from(buf_str(in->out), before)))
+        return where_fail(in, where, "is not what %.*s says", STR_ARG(entry->said));
+    in->out->len = before; /* checked, and overruled */
+    return CODE_OK;
 }
 
 static enum code member_in(struct transcode_in *in, const struct schema_message *message,
@@ -186,27 +234,20 @@ static enum code member_in(struct transcode_in *in, const struct schema_message 
     const struct schema_field *field = schema_field_named(message, member->key);
     if (!field)
         return in->ignore_unknown ? CODE_OK : where_fail(in, &where, "no such field");
-    if (!field->repeated && is_ignored(in, field, member))
+    if (in->ignore_unknown && value_is_unknown(field, member))
         return CODE_OK;
     if (met_field(met, field))
         return where_fail(in, &where, "is given twice, under two spellings");
     const struct overlay_entry *entry = overlay ? overlay_find(overlay, field) : NULL;
     if (member->kind == JSON_NULL && (field->repeated || !null_is_value(field))) {
+        met->known = true;
         if (entry && entry->child)
             return submessage_in(in, field, NULL, entry->child, &where);
         return CODE_OK;
     }
     if (take_oneof(in, message, met, field, &where) != CODE_OK)
         return in->err->code;
-    size_t before = in->out->len;
-    if (field_in(in, field, member, entry ? entry->child : NULL, &where) != CODE_OK)
-        return in->err->code;
-    if (!entry || entry->child)
-        return CODE_OK;
-    if (contradicts(entry, member, str_from(buf_str(in->out), before)))
-        return where_fail(in, &where, "is not what %.*s says", STR_ARG(entry->said));
-    in->out->len = before; /* checked, and overruled */
-    return CODE_OK;
+    return present_in(in, field, member, entry, met, &where);
 }
 
 /* What the overlay says and the body did not touch. */
@@ -243,6 +284,7 @@ enum code message_in(struct transcode_in *in, const struct schema_message *messa
         if (member_in(in, message, m, overlay, &met, where) != CODE_OK)
             return in->err->code;
     }
+    in->nothing_known = json && json->count && !met.known && !overlay;
     return overlay ? rest_of_overlay(in, message, overlay, &met, where) : CODE_OK;
 }
 
@@ -272,7 +314,7 @@ enum code transcode_field_in(struct transcode_in *in, const struct schema_messag
         member = *json;
         member.key = field->name;
         member.next = NULL;
-        body.first = &member;
+        body.first = in->body = &member;
     }
     return transcode_message_in(in, message, &body, overlay, STR(""));
 }

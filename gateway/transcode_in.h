@@ -40,6 +40,10 @@ void scalar_put(struct buf *out, const struct schema_field *field, const struct 
 /* True when `null` is a value of this field and not its absence. */
 bool null_is_value(const struct schema_field *field);
 
+/* True when a field's value is the name of an enum value that is not known here, or a list or map
+ * with nothing else in it. */
+bool value_is_unknown(const struct schema_field *field, const struct json_value *json);
+
 /* The content of a message that is not SCHEMA_PLAIN. */
 enum code known_in(struct transcode_in *in, const struct schema_message *message,
                    const struct json_value *json, const struct where *where) MUST_CHECK;

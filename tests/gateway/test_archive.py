@@ -44,3 +44,23 @@ def test_headers_do_not_contradict_the_body(archive, http):
     # What the path says is no condition: it wins.
     assert http.post(stamp, json={"name": "b"}).status_code == 200
     assert archive.calls == [("StampFolio", {"name": "a"})]
+
+
+# Rules 9 and 12: what is ignored is neither written nor in the mask that the service goes by.
+def test_what_is_ignored_changes_nothing(archive, start):
+    gateway = start("omni-gateway", "--unknown-fields=ignore", *archive.settings)
+    with httpx.Client(base_url=f"http://{gateway.address}", timeout=60) as http:
+        for body, folio, mask in (
+                ({"title": "t", "colour": "PURPLE"}, {"title": "t"}, "title"),
+                ({"seal": {"nope": 1}}, {}, ""),
+                ({"seal": {"nope": 1, "motto": None}}, {"seal": {}}, "seal.motto"),
+                ({"seal": {"colour": "PURPLE", "counter": {"nope": {}}}, "inks": []}, {}, "inks"),
+                ({"seal": {}}, {"seal": {}}, "seal"),
+                ({"inks": ["PURPLE"], "marks": {"a": "PURPLE"}}, {}, ""),
+                ({"inks": ["PURPLE", "RED"]}, {"inks": ["RED"]}, "inks"),
+                ({"gift": {"nope": 1}, "title": ""}, {}, "title")):
+            assert http.patch("/v1/folios/a", json=body).status_code == 200
+            assert archive.calls.pop()[1] == {"folio": {"name": "a", **folio}, "updateMask": mask}, body
+        # A body is there, whatever is in it.
+        http.post("/v1/folios", json={"nope": 1})
+        assert archive.calls.pop()[1] == {"folio": {}}

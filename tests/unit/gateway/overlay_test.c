@@ -231,6 +231,29 @@ static void puts_the_body_into_its_field(void **state)
     arena_clear(&arena);
 }
 
+/* A row: a message, a body and the mask of it. */
+static void assert_mask(const struct schema *schema, const char *const row[3], bool ignore_unknown)
+{
+    const struct str skip[] = {STR("name"), STR("")};
+    struct arena arena = {0};
+    struct error err = {0};
+    struct buf wire, shown;
+    const struct json_value *json;
+    buf_init_arena(&wire, &arena, 1000);
+    buf_init_arena(&shown, &arena, 1000);
+    assert_int_equal(json_read(&arena, str_of(row[1]), json_limits_default(), &json, &err),
+                     CODE_OK);
+    assert_true(
+        transcode_mask_of(nasty_type(schema, row[0]), json, skip, 2, ignore_unknown, &wire));
+    struct transcode_out to = {schema, &shown, &arena, false};
+    assert_int_equal(
+        transcode_message_out(&to, schema_find_message(schema, STR("google.protobuf.FieldMask")),
+                              buf_str(&wire), &err),
+        CODE_OK);
+    assert_string_equal(buf_cstr(&shown), row[2]);
+    arena_clear(&arena);
+}
+
 /* Rule 9. */
 static void computes_masks(void **state)
 {
@@ -246,25 +269,27 @@ static void computes_masks(void **state)
         {"All", "{\"tree\":null}", "\"tree\""},
         {"Tree", "{\"name\":\"skipped\",\"left\":{\"name\":\"x\"}}", "\"left.name\""},
     };
-    const struct str skip[] = {STR("name"), STR("")};
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct arena arena = {0};
-        struct error err = {0};
-        struct buf wire, shown;
-        const struct json_value *json;
-        buf_init_arena(&wire, &arena, 1000);
-        buf_init_arena(&shown, &arena, 1000);
-        assert_int_equal(json_read(&arena, str_of(cases[i][1]), json_limits_default(), &json, &err),
-                         CODE_OK);
-        assert_true(transcode_mask_of(nasty_type(*state, cases[i][0]), json, skip, 2, &wire));
-        struct transcode_out to = {*state, &shown, &arena, false};
-        assert_int_equal(transcode_message_out(
-                             &to, schema_find_message(*state, STR("google.protobuf.FieldMask")),
-                             buf_str(&wire), &err),
-                         CODE_OK);
-        assert_string_equal(buf_cstr(&shown), cases[i][2]);
-        arena_clear(&arena);
-    }
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_mask(*state, cases[i], false);
+}
+
+/* Rules 9 and 12: what the writer ignores is no change. */
+static void masks_leave_out_what_is_ignored(void **state)
+{
+    static const char *const cases[][3] = {
+        {"Scalars", "{\"nope\":1,\"aColour\":\"COLOUR_NOPE\",\"aBool\":true}", "\"aBool\""},
+        {"Lists", "{\"colours\":[\"COLOUR_NOPE\"],\"strings\":[]}", "\"strings\""},
+        {"Lists", "{\"colours\":[\"COLOUR_NOPE\",\"COLOUR_RED\"]}", "\"colours\""},
+        {"Lists", "{\"colours\":[]}", "\"colours\""},
+        {"Maps", "{\"bools\":{\"true\":\"COLOUR_NOPE\"},\"texts\":{\"a\":\"\"}}", "\"texts\""},
+        {"Maps", "{\"bools\":{\"true\":\"COLOUR_NOPE\",\"false\":1}}", "\"bools\""},
+        {"All",
+         "{\"scalars\":{\"aColour\":\"COLOUR_NOPE\"},\"tree\":{\"left\":{\"nope\":1},\"right\":"
+         "null}}",
+         "\"tree.right\""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_mask(*state, cases[i], true);
 }
 
 /* Rule 9: nothing that was sent is left out without a word. */
@@ -291,7 +316,7 @@ static void masks_are_whole_or_refused(void **state)
         assert_int_equal(
             json_read(&arena, buf_str(&text), (struct json_limits){10000, 1000}, &json, &err),
             CODE_OK);
-        assert_int_equal(transcode_mask_of(tree, json, NULL, 0, &mask), cases[i].whole);
+        assert_int_equal(transcode_mask_of(tree, json, NULL, 0, false, &mask), cases[i].whole);
         arena_clear(&arena);
     }
 }
@@ -317,6 +342,7 @@ int main(void)
         cmocka_unit_test(keeps_body_and_path_apart),
         cmocka_unit_test(puts_the_body_into_its_field),
         cmocka_unit_test(computes_masks),
+        cmocka_unit_test(masks_leave_out_what_is_ignored),
         cmocka_unit_test(masks_are_whole_or_refused),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -256,6 +256,15 @@ static void ignores_what_is_unknown(void **state)
          "{\"colours\":[\"COLOUR_RED\"]}"},
         {"Maps", "{\"bools\":{\"true\":\"COLOUR_NOPE\",\"false\":\"COLOUR_RED\"}}",
          "{\"bools\":{\"false\":\"COLOUR_RED\"}}"},
+        /* What has nothing else in it is left out, but for elements: their number is known. */
+        {"Tree", "{\"left\":{\"nope\":1},\"right\":{\"left\":{\"nope\":1},\"nope\":{}}}", "{}"},
+        {"Tree", "{\"left\":{\"left\":{\"nope\":1},\"name\":null},\"right\":{}}",
+         "{\"left\":{},\"right\":{}}"},
+        {"Tree", "{\"left\":{\"name\":\"\",\"left\":{\"nope\":1}}}", "{\"left\":{}}"},
+        {"Tree", "{\"more\":[{\"nope\":1}],\"named\":{\"a\":{\"nope\":1}}}",
+         "{\"more\":[{}],\"named\":{\"a\":{}}}"},
+        {"All", "{\"oneofs\":{\"scalars\":{\"aColour\":\"COLOUR_NOPE\"}},\"tree\":{}}",
+         "{\"tree\":{}}"},
         {"Known", "{\"any\":{\"@type\":\"a/omnidata.test.nasty.Tree\",\"nope\":1}}",
          "{\"any\":{\"@type\":\"a/omnidata.test.nasty.Tree\"}}"},
     };
