@@ -15,8 +15,7 @@ static enum stage_result refuse(struct request *request, int status, const char 
 static enum stage_result refuse_type(struct request *request)
 {
     bool patch = str_eq(request->http->method, STR("PATCH"));
-    request_header(request, patch ? STR("Accept-Patch") : STR("Accept"),
-                   STR("application/json, application/merge-patch+json"));
+    request_header(request, patch ? STR("Accept-Patch") : STR("Accept"), STR("application/json"));
     return refuse(request, 415, "CONTENT_TYPE", "The body must be application/json in UTF-8.");
 }
 
@@ -31,6 +30,8 @@ enum stage_result stage_guard(struct request *request)
     return STAGE_GO;
 }
 
+/* Not application/merge-patch+json: a map in a body replaces the whole map, where RFC 7396 merges.
+ */
 static bool is_json(struct str type)
 {
     ptrdiff_t semicolon = str_find(type, ';');
@@ -38,8 +39,7 @@ static bool is_json(struct str type)
     if (semicolon >= 0)
         type.len = (size_t)semicolon;
     type = str_trim(type);
-    if (!str_eq_case(type, STR("application/json")) &&
-        !str_eq_case(type, STR("application/merge-patch+json")))
+    if (!str_eq_case(type, STR("application/json")))
         return false;
     while (parameters.len && str_next(&parameters, ';', &piece)) {
         piece = str_trim(piece);

@@ -156,7 +156,7 @@ def test_a_nul_is_passed_on(http, upstream):
 # Rule 3.
 @pytest.mark.parametrize("content_type, status", [
     ("application/json", 201), ("Application/JSON; charset=UTF-8", 201),
-    ("application/merge-patch+json", 201), ("text/plain", 415), ("", 415),
+    ("application/merge-patch+json", 415), ("text/plain", 415), ("", 415),
     ("application/json; charset=latin-1", 415), ("application/x-www-form-urlencoded", 415),
 ])
 def test_content_types(http, upstream, content_type, status):
@@ -165,9 +165,10 @@ def test_content_types(http, upstream, content_type, status):
     assert answer.status_code == status
     if status == 415:
         assert_shape(answer, 415, "INVALID_ARGUMENT", "CONTENT_TYPE")
-        assert "application/json" in answer.headers["accept"]
+        assert answer.headers["accept"] == "application/json"
         patch = http.patch("/v1/users/x", content=b"{}", headers=headers)
-        assert "application/merge-patch+json" in patch.headers["accept-patch"]
+        assert patch.status_code == 415
+        assert patch.headers["accept-patch"] == "application/json"
 
 
 # Rule 3.
