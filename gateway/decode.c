@@ -93,6 +93,8 @@ static enum code add_if_match(struct request *request, struct overlay *overlay, 
     case CONDITIONAL_ANY:
         return CODE_OK;
     case CONDITIONAL_ONE:
+        if (request->match.route->method->policy.etag_quoted)
+            etag = (struct str){etag.ptr - 1, etag.len + 2}; /* its quotes stand around it */
         return overlay_add(overlay, &endpoint->if_match, OVERLAY_HEADER, STR("If-Match"), etag,
                            err);
     case CONDITIONAL_NEVER:

@@ -6,7 +6,7 @@
 #include "gateway/http_body.h"
 
 /* False when it cannot stand between quotes in a header (RFC 9110, etagc). */
-static bool is_etag(struct str text)
+static bool is_opaque(struct str text)
 {
     for (size_t i = 0; i < text.len; i++)
         if ((unsigned char)text.ptr[i] <= ' ' || text.ptr[i] == '"' || text.ptr[i] == 0x7F)
@@ -14,25 +14,47 @@ static bool is_etag(struct str text)
     return text.len > 0;
 }
 
+/* What stands between the quotes of an entity tag, which may be weak; empty when it is none. */
+static struct str between_quotes(struct str tag)
+{
+    if (str_starts(tag, STR("W/")))
+        tag = str_from(tag, 2);
+    if (tag.len < 2 || tag.ptr[0] != '"' || tag.ptr[tag.len - 1] != '"')
+        return STR("");
+    return (struct str){tag.ptr + 1, tag.len - 2};
+}
+
+/* A service's etag as an entity tag: as it is if it is one (AIP-154), else in quotes. Empty when no
+ * header can hold it. */
+static struct str entity_tag(struct str etag, struct arena *arena)
+{
+    struct buf quoted;
+    if (is_opaque(between_quotes(etag)))
+        return etag;
+    if (!is_opaque(etag))
+        return STR("");
+    buf_init_arena(&quoted, arena, etag.len + 2);
+    buf_add_char(&quoted, '"');
+    buf_add(&quoted, etag);
+    buf_add_char(&quoted, '"');
+    return buf_str(&quoted);
+}
+
 /* True when the caller has this version already. */
 static bool add_etag(struct request *request, struct str wire)
 {
     const struct endpoint *endpoint = request->match.route->user;
     struct str etag;
-    if (!endpoint->etag.count || !transcode_peek(&endpoint->etag, wire, request->arena, &etag) ||
-        !is_etag(etag))
+    if (!endpoint->etag.count || !transcode_peek(&endpoint->etag, wire, request->arena, &etag))
         return false;
-    struct buf quote;
-    buf_init_arena(&quote, request->arena, etag.len + 2);
-    buf_add_char(&quote, '"');
-    buf_add(&quote, etag);
-    buf_add_char(&quote, '"');
-    struct str quoted = buf_str(&quote);
-    request_header(request, STR("ETag"), quoted);
+    struct str tag = entity_tag(etag, request->arena);
+    if (!tag.len)
+        return false;
+    request_header(request, STR("ETag"), tag);
     request_header(request, STR("Cache-Control"), STR("private, no-cache"));
     struct str wanted = http_header_list(request->http, STR("If-None-Match"), request->arena);
     return wanted.ptr && (str_eq(request->http->method, STR("GET")) || request->is_head) &&
-           conditional_matches(wanted, quoted);
+           conditional_matches(wanted, tag);
 }
 
 /* `/v1/users/{id}` with the response's fields in place of the braces. */

@@ -441,6 +441,7 @@ static void read_policy(struct loader *l, struct schema_policy *to,
         .idempotency_field = keep(l, from->idempotency_field),
         .etag_field = keep(l, from->etag_field),
         .if_match_field = keep(l, from->if_match_field),
+        .etag_quoted = from->etag_quoted,
     };
 }
 

@@ -27,6 +27,7 @@ struct schema_policy {
     uint32_t quota_cost;     /* at least 1 */
     uint32_t success_status; /* 200 when not said */
     struct str location, idempotency_field, etag_field, if_match_field;
+    bool etag_quoted;
 };
 
 struct schema_method {

@@ -146,6 +146,13 @@ static bool is_full(const struct error *err)
             strcmp(err->reason, "OVERLOADED") == 0);
 }
 
+/* The resource has changed: ABORTED as ours say it, FAILED_PRECONDITION as AIP-154 has it. */
+static bool is_stale(const struct error *err)
+{
+    return (err->code == CODE_ABORTED || err->code == CODE_FAILED_PRECONDITION) &&
+           strcmp(err->reason, "ETAG_MISMATCH") == 0;
+}
+
 struct failure status_upstream(const struct rpc_result *result, bool if_match, struct error *err)
 {
     error_clear(err);
@@ -168,7 +175,7 @@ struct failure status_upstream(const struct rpc_result *result, bool if_match, s
         failure.message = str_of(err->text);
         failure.details = (struct str){"", 0};
     }
-    if (if_match && result->code == CODE_ABORTED && strcmp(err->reason, "ETAG_MISMATCH") == 0)
+    if (if_match && is_stale(err))
         failure.http_status = 412;
     if (strcmp(err->reason, "IDEMPOTENCY_KEY_REUSED") == 0)
         failure.http_status = 422;

@@ -34,7 +34,8 @@ struct failure status_own(int http_status, const struct error *err);
 
 /*
  * An upstream's failure, with what must not be seen taken out. `if_match`: the request carried
- * If-Match, so a stale etag is 412. *err is filled from the result and must stay.
+ * If-Match, so a stale etag (reason ETAG_MISMATCH) is 412. *err is filled from the result and must
+ * stay.
  */
 struct failure status_upstream(const struct rpc_result *result, bool if_match, struct error *err);
 

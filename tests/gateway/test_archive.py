@@ -1,7 +1,9 @@
 """Resources of a service that is not ours: what the policies of its methods make of a request."""
+import grpc
 import httpx
 import pytest
 from foreign import Foreign
+from upstream import error_info, fail
 
 SERVICE = "example.archive.v1.Archive"
 
@@ -64,3 +66,30 @@ def test_what_is_ignored_changes_nothing(archive, start):
         # A body is there, whatever is in it.
         http.post("/v1/folios", json={"nope": 1})
         assert archive.calls.pop()[1] == {"folio": {}}
+
+
+# Rule 20: etags that have their quotes in them (AIP-154), and those that have none.
+def test_etags_with_quotes(archive, http):
+    for etag, shown in (('"foo"', '"foo"'), ('W/"foo"', 'W/"foo"'), ("foo", '"foo"'), ("W/foo", '"W/foo"'),
+                        ('""', None), ('W/""', None), ('"', None), ('"a b"', None), ('"a"b"', None)):
+        archive.answer["GetFolio"] = {"etag": etag}
+        answer = http.get("/v1/folios/a")
+        assert (answer.status_code, answer.headers.get("etag")) == (200, shown)
+        for tag in filter(None, (shown, shown and f'W/"x", {shown.removeprefix("W/")}')):
+            assert http.get("/v1/folios/a", headers={"If-None-Match": tag}).status_code == 304
+        assert http.get("/v1/folios/a", headers={"If-None-Match": '"other"'}).status_code == 200
+    for path, etag in (("folios", "foo"), ("quoted", '"foo"')):
+        patched = http.patch(f"/v1/{path}/a", json={"etag": etag}, headers={"If-Match": 'W/"x","foo"'})
+        assert patched.status_code == 200
+        assert archive.calls.pop()[1]["folio"] == {"name": "a", "etag": etag}
+        assert http.patch(f"/v1/{path}/a", json={}, headers={"If-Match": 'W/"foo"'}).status_code == 412
+
+
+# Rule 20: FAILED_PRECONDITION is what AIP-154 says of a stale etag, and 400 where no header asked.
+def test_stale_etags(archive, http):
+    for code, without in ((grpc.StatusCode.ABORTED, 409), (grpc.StatusCode.FAILED_PRECONDITION, 400)):
+        for reason, status in (("ETAG_MISMATCH", 412), ("LENT", without)):
+            archive.answer["UpdateQuoted"] = lambda context: fail(context, code, "no", error_info(reason))
+            answer = http.patch("/v1/quoted/a", json={}, headers={"If-Match": '"e"'})
+            assert answer.status_code == status
+            assert http.patch("/v1/quoted/a", json={"etag": '"e"'}).status_code == without
