@@ -57,27 +57,73 @@ static bool add_etag(struct request *request, struct str wire)
            conditional_matches(wanted, tag);
 }
 
-/* `/v1/users/{id}` with the response's fields in place of the braces. */
-static void add_location(struct request *request, struct str wire)
+/* A value as several segments; false when it is none, or clients would take some for steps. */
+static bool put_segments(struct buf *out, struct str value)
+{
+    struct str rest = value, segment;
+    while (str_next(&rest, '/', &segment)) {
+        if (!segment.len || str_eq(segment, STR(".")) || str_eq(segment, STR("..")))
+            return false;
+        encode_percent(out, segment);
+        if (rest.ptr)
+            buf_add_char(out, '/');
+    }
+    return true;
+}
+
+/* `/v1/users/{id}` with the response's fields in place of the braces, whose slashes are escaped or
+ * not. *slashed becomes a value that has some. */
+static bool put_location(const struct request *request, struct str wire, bool open,
+                         struct buf *location, struct str *slashed)
 {
     const struct schema_method *method = request->match.route->method;
     struct str rest = method->policy.location, text, name, value;
     struct schema_path path;
-    struct buf location;
-    if (!rest.len)
-        return;
-    buf_init_arena(&location, request->arena, 4096);
+    buf_init_arena(location, request->arena, 4096);
     while (str_next(&rest, '{', &text)) {
-        buf_add(&location, text);
+        buf_add(location, text);
         if (!rest.ptr || !str_next(&rest, '}', &name))
             break;
         if (!schema_path_of(method->output, name, &path) ||
             !transcode_peek(&path, wire, request->arena, &value))
-            return;
-        encode_percent(&location, value);
+            return false;
+        if (str_find(value, '/') >= 0)
+            *slashed = value;
+        if (!open)
+            encode_percent(location, value);
+        else if (!put_segments(location, value))
+            return false;
     }
-    if (!location.overflow)
-        request_header(request, STR("Location"), buf_str(&location));
+    return !location->overflow;
+}
+
+/* True when a GET of the location has a route, of which `value` (unless NULL) is a variable. */
+static bool leads(const struct request *request, const struct buf *location,
+                  const struct str *value)
+{
+    struct route_match match;
+    if (route_find(request->gateway->routes, STR("GET"), buf_str(location), request->arena,
+                   &match) != ROUTE_FOUND)
+        return false;
+    for (size_t i = 0; value && i < match.route->variable_count; i++)
+        if (str_eq(match.values[i], *value))
+            return true;
+    return !value;
+}
+
+/* The slashes of a value belong into a segment (%2F) where a route has a variable of one there, and
+ * else stay, if a route leads along them: one of several segments takes no %2F for a slash. */
+static void add_location(struct request *request, struct str wire)
+{
+    struct buf location, open;
+    struct str slashed = {NULL, 0};
+    if (!request->match.route->method->policy.location.len ||
+        !put_location(request, wire, false, &location, &slashed))
+        return;
+    if (slashed.ptr && !leads(request, &location, &slashed) &&
+        put_location(request, wire, true, &open, &slashed) && leads(request, &open, NULL))
+        location = open;
+    request_header(request, STR("Location"), buf_str(&location));
 }
 
 static void refuse(struct request *request, const struct error *err)

@@ -93,3 +93,27 @@ def test_stale_etags(archive, http):
             answer = http.patch("/v1/quoted/a", json={}, headers={"If-Match": '"e"'})
             assert answer.status_code == status
             assert http.patch("/v1/quoted/a", json={"etag": '"e"'}).status_code == without
+
+
+# Rules 7 and 10: a location leads back to what was made, by the GET route that takes it.
+@pytest.mark.parametrize("target, name, location", [
+    ("/v1/folios", "a b", "/v1/folios/a%20b"),
+    ("/v1/folios", "a/b", "/v1/folios/a%2Fb"),
+    ("/v1/shelves", "shelves/a b", "/v1/shelves/a%20b"),
+    ("/all", "a/b c/d%2Fe", "/all/a/b%20c/d%252Fe"),
+    ("/all", "a", "/all/a"),
+    # No step on the way is one that a client takes back.
+    ("/all", "a/../b", "/all/a%2F..%2Fb"),
+    ("/all", "a//b", "/all/a%2F%2Fb"),
+    # Nobody takes it.
+    ("/v1/shelves", "other/a", "/v1/other%2Fa"),
+    ("/hidden", "a/b", "/hidden/a%2Fb"),
+])
+def test_locations(archive, http, target, name, location):
+    archive.answer = {method: {"name": name} for method in
+                      ("CreateFolio", "CreateShelf", "CreateAny", "CreateHidden")}
+    answer = http.post(target, json={})
+    assert (answer.status_code, answer.headers["location"]) == (201, location)
+    if "%2F" not in location or target == "/v1/folios":
+        assert http.get(location).status_code == 200
+        assert archive.calls[-1] == ("GetFolio", {"name": name})
