@@ -91,6 +91,7 @@ static enum code add_if_match(struct request *request, struct overlay *overlay, 
     request->if_match = true;
     switch (conditional_if_match(header, &etag)) {
     case CONDITIONAL_ANY:
+        request->if_match_any = true;
         return CODE_OK;
     case CONDITIONAL_ONE:
         if (request->match.route->method->policy.etag_quoted)
@@ -106,6 +107,19 @@ static enum code add_if_match(struct request *request, struct overlay *overlay, 
         break;
     }
     return error_field(err, "If-Match", "must be an entity tag in quotes, or *");
+}
+
+/* `If-Match: *` is false when there is nothing yet (RFC 9110 section 13.1.1), and a message cannot
+ * say that of a change that may create. */
+static enum code check_any_match(const struct request *request, struct error *err)
+{
+    struct str flag;
+    if (!request->if_match_any ||
+        !transcode_peek(&endpoint_of(request)->allow_missing, buf_str(&request->wire),
+                        request->arena, &flag) ||
+        !str_eq(flag, STR("true")))
+        return CODE_OK;
+    return error_field(err, "If-Match", "must not be * where allow_missing lets the change create");
 }
 
 /* What a change must not find is not known before it is made, and to make it all the same is worse
@@ -247,6 +261,8 @@ enum stage_result stage_decode(struct request *request)
         code = add_mask(request, overlay, json, &err);
     if (code == CODE_OK)
         code = write_message(request, overlay, json, &err);
+    if (code == CODE_OK)
+        code = check_any_match(request, &err);
     if (code == CODE_OK)
         return STAGE_GO;
     bool unconditional = str_eq(str_of(err.reason), STR("IF_MATCH_REQUIRED"));

@@ -44,6 +44,14 @@ static void find_mask(const struct schema_message *input, struct schema_path *pa
     }
 }
 
+/* The request's flag that makes an update create what is not there (AIP-134). */
+static void find_allow_missing(const struct schema_message *input, struct schema_path *path)
+{
+    const struct schema_field *field = schema_field_named(input, STR("allow_missing"));
+    path->fields[0] = field;
+    path->count = field && field->type == SCHEMA_BOOL && !field->repeated;
+}
+
 static enum code add_method(struct gateway *gateway, const struct schema_method *method,
                             struct error *err)
 {
@@ -52,6 +60,7 @@ static enum code add_method(struct gateway *gateway, const struct schema_method 
     const struct schema_policy *policy = &method->policy;
     endpoint->upstream = upstream;
     find_mask(method->input, &endpoint->mask);
+    find_allow_missing(method->input, &endpoint->allow_missing);
     if (policy_path(method, method->input, policy->idempotency_field, &endpoint->idempotency,
                     err) ||
         policy_path(method, method->input, policy->if_match_field, &endpoint->if_match, err) ||

@@ -25,6 +25,7 @@ struct endpoint {
     struct upstream *upstream;
     struct schema_path idempotency, if_match, etag; /* count 0: none */
     struct schema_path mask;                        /* of a PATCH with a body field */
+    struct schema_path allow_missing;               /* of an update that may create (AIP-134) */
 };
 
 struct access;
@@ -65,7 +66,8 @@ struct request {
     struct route_match match; /* route NULL: none of the API's */
     struct str label;         /* the template, "static" or a probe's path: for the log */
     bool is_head, if_match;
-    struct buf wire; /* the request message */
+    bool if_match_any; /* `*` */
+    struct buf wire;   /* the request message */
 
     struct http_header headers[REQUEST_HEADERS_MAX]; /* of the answer, so far */
     size_t header_count, common_header_count; /* those that every answer of it has come first */

@@ -117,3 +117,20 @@ def test_locations(archive, http, target, name, location):
     if "%2F" not in location or target == "/v1/folios":
         assert http.get(location).status_code == 200
         assert archive.calls[-1] == ("GetFolio", {"name": name})
+
+
+# Rule 20: `If-Match: *` is false where there is nothing, which an upsert cannot be told.
+def test_any_match_is_no_upsert(archive, http):
+    for target, status in (("folios/a?allowMissing=true", 400), ("folios/a?allowMissing=false", 200),
+                           ("folios/a", 200), ("quoted/a?allow_missing=true", 400)):
+        answer = http.patch(f"/v1/{target}", json={}, headers={"If-Match": "*"})
+        assert answer.status_code == status, target
+        if status == 400:
+            assert refusal(answer).startswith("If-Match: must not be * where allow_missing")
+    assert len(archive.calls) == 2
+    for headers in ({"If-Match": '"e"'}, {}):
+        answer = http.patch("/v1/folios/a?allowMissing=true", json={}, headers=headers)
+        assert answer.status_code == 200
+    for said, status in ((True, 400), (False, 200), (None, 200)):
+        answer = http.post("/v1/folios/a:stamp", json={"allowMissing": said}, headers={"If-Match": "*"})
+        assert answer.status_code == status
