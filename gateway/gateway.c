@@ -26,14 +26,16 @@ static enum code policy_path(const struct schema_method *method,
                      STR_ARG(method->full_path), STR_ARG(dotted), STR_ARG(message->full_name));
 }
 
-/* Which field says what a PATCH changes: update_mask (AIP-134), or the request's only FieldMask. */
+/* Which field says what a PATCH changes: update_mask (AIP-134), or the request's only FieldMask but
+ * for a read_mask, which says what is answered (AIP-157). */
 static void find_mask(const struct schema_message *input, struct schema_path *path)
 {
     size_t found = 0;
     path->count = 0;
     for (uint32_t i = 0; i < input->field_count; i++) {
         const struct schema_field *field = &input->fields[i];
-        if (!field->message || field->repeated || field->message->well_known != SCHEMA_FIELD_MASK)
+        if (!field->message || field->repeated || field->message->well_known != SCHEMA_FIELD_MASK ||
+            str_eq(field->name, STR("read_mask")))
             continue;
         path->fields[0] = field;
         path->count = ++found == 1;

@@ -134,3 +134,10 @@ def test_any_match_is_no_upsert(archive, http):
     for said, status in ((True, 400), (False, 200), (None, 200)):
         answer = http.post("/v1/folios/a:stamp", json={"allowMissing": said}, headers={"If-Match": "*"})
         assert answer.status_code == status
+
+
+# Rule 9: what is to be answered (AIP-157) is not what is to be changed.
+def test_a_read_mask_is_no_update_mask(archive, http):
+    for query, mask in (("", {}), ("?readMask=seal,title", {"readMask": "seal,title"})):
+        assert http.patch(f"/v1/shown/a{query}", json={"title": "t"}).status_code == 200
+        assert archive.calls.pop()[1] == {"folio": {"name": "a", "title": "t"}, **mask}
