@@ -4,8 +4,9 @@
  *
  * A request message is written in one go out of three sources: the JSON body, the overlay of
  * what path, query and headers say, and the mask of a PATCH. Where body and overlay name the same
- * field, the overlay wins, but a header must not say otherwise than the body; each message is
- * written once, never as pieces that a reader must merge.
+ * field, the overlay wins, but a header must not say otherwise than the body, nor the overlay a
+ * part of what JSON says whole (a time). Each message is written once, never as pieces that a
+ * reader must merge.
  */
 #pragma once
 #include "base/arena.h"

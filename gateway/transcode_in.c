@@ -273,8 +273,11 @@ enum code message_in(struct transcode_in *in, const struct schema_message *messa
                      const struct where *where)
 {
     struct met met;
+    const struct overlay_entry *part = overlay ? overlay->first : NULL;
     if (message->well_known != SCHEMA_PLAIN && json)
-        return known_in(in, message, json, where);
+        return part ? where_fail(in, where, "is given whole, and a part of it by %.*s",
+                                 STR_ARG(part->said))
+                    : known_in(in, message, json, where);
     if (json && json->kind != JSON_OBJECT)
         return where_fail(in, where, "must be an object, not %s", json_kind_name(json));
     met_begin(&met, in, message);

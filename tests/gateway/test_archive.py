@@ -141,3 +141,17 @@ def test_a_read_mask_is_no_update_mask(archive, http):
     for query, mask in (("", {}), ("?readMask=seal,title", {"readMask": "seal,title"})):
         assert http.patch(f"/v1/shown/a{query}", json={"title": "t"}).status_code == 200
         assert archive.calls.pop()[1] == {"folio": {"name": "a", "title": "t"}, **mask}
+
+
+# Rules 7 and 13: what JSON says whole has no parts that the path could lay over it.
+def test_parts_of_what_is_given_whole(archive, http):
+    for target, name, value, whole in (("times/7", "time", "1970-01-01T00:00:07Z", "1970-01-01T00:00:08Z"),
+                                       ("words/x", "word", "x", "y")):
+        for body in ({}, {name: None}, {"name": "n"}):
+            assert http.post(f"/v1/{target}:stamp", json=body).status_code == 200
+            assert archive.calls.pop()[1] == {name: value, **{k: v for k, v in body.items() if v}}
+        part = {"time": "time.seconds", "word": "word.value"}[name]
+        for said in (value, whole, "nonsense" if name == "time" else ""):
+            answer = http.post(f"/v1/{target}:stamp", json={name: said})
+            assert refusal(answer) == f"{name}: is given whole, and a part of it by {part}"
+    assert archive.calls == []
