@@ -171,15 +171,14 @@ static const char *split_target(struct http_exchange *exchange)
     return NULL;
 }
 
-static void announce_body(struct http_exchange *exchange)
+/* The client has not ended the stream: it has to in time, also when it announces no body. */
+static void await_end(struct http_exchange *exchange)
 {
     struct http_conn *conn = exchange->conn;
     struct str expect = http_header_find(&exchange->request, STR("expect"));
-    if (!exchange->request.has_body)
-        return;
     buf_init(&exchange->body, (size_t)limits_of(conn)->body_bytes);
     deadline_set(&conn->loop->stream_body, &exchange->deadline, conn->loop->now_ms);
-    if (expect.ptr && str_eq_case(expect, STR("100-continue"))) {
+    if (exchange->request.has_body && expect.ptr && str_eq_case(expect, STR("100-continue"))) {
         static const nghttp2_nv CONTINUE = {(uint8_t *)":status", (uint8_t *)"100", 7, 3, 0};
         nghttp2_submit_headers(conn->h2->session, NGHTTP2_FLAG_NONE, exchange->stream_id, NULL,
                                &CONTINUE, 1, NULL);
@@ -241,8 +240,8 @@ static void headers_complete(struct http_conn *conn, struct http_exchange *excha
         http_answer_error(exchange, 400, wrong);
     else if (http_exchange_admit(exchange) && handler->headers)
         handler->headers(handler->context, exchange);
-    if (!http_exchange_is_answered(exchange))
-        announce_body(exchange);
+    if (!ends && !http_exchange_is_answered(exchange))
+        await_end(exchange);
 }
 
 static void request_complete(struct http_conn *conn, struct http_exchange *exchange)

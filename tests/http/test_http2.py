@@ -295,12 +295,20 @@ def test_a_client_that_only_ended_its_side_gets_its_answers(port):
 # --- time ---
 
 # Rule 2.
-def test_a_slow_body_is_408(start):
+@pytest.mark.parametrize("headers, body", [((), b"x"), ((), None), ([("content-length", "0")], None)])
+def test_a_slow_body_is_408(start, headers, body):
     server = start("http_peer", "--body-time=200ms")
     with Client(server.port) as client:
-        stream_id = client.start("/echo", method="POST", body=b"x", end=False)
+        stream_id = client.start("/echo", method="POST", headers=headers, body=body, end=False)
         assert client.finish(stream_id).status == 408
         assert client.get("/hello").status == 200
+
+
+def test_an_empty_body_may_end_later(client):
+    stream_id = client.start("/echo", method="POST", headers=[("content-length", "0")], end=False)
+    client.send(stream_id, b"")
+    seen = echo(client.finish(stream_id))
+    assert not seen["has_body"] and seen["body_hex"] == ""
 
 
 # Rule 2.
