@@ -22,6 +22,8 @@ enum {
     USEFUL_REQUEST = 8,              /* what a whole answer adds */
     DISCARD_BYTES_MAX = 1024 * 1024, /* of a body that nobody wants, before it is stopped */
     ACKS_MAX = 1000,                 /* answers to PING and SETTINGS that may wait to be sent */
+    UPDATE_BYTES = 4096,             /* a client may say as often as that what it has taken */
+    UPDATES_MAX = 128 * 1024,        /* WINDOW_UPDATEs that may be owed: 256 MiB on their way */
 };
 
 static const struct http_limits *limits_of(const struct http_conn *conn)
@@ -34,6 +36,23 @@ static const struct http_limits *limits_of(const struct http_conn *conn)
 static void earn(struct h2 *h2, int64_t credit)
 {
     h2->budget = h2->budget + credit < BUDGET_MAX ? h2->budget + credit : BUDGET_MAX;
+}
+
+/*
+ * For these bytes the client owes WINDOW_UPDATEs, for the stream and for the connection, which cost
+ * nothing. They may come all at once after megabytes on their way: no budget could hold so many.
+ */
+static void expect_updates(struct h2 *h2, size_t bytes)
+{
+    uint64_t owed = h2->updates_owed + 2 * (1 + bytes / UPDATE_BYTES);
+    h2->updates_owed = owed < UPDATES_MAX ? owed : UPDATES_MAX;
+}
+
+static bool was_owed(struct h2 *h2, const nghttp2_frame *frame)
+{
+    bool owed = frame->hd.type == NGHTTP2_WINDOW_UPDATE && h2->updates_owed > 0;
+    h2->updates_owed -= owed;
+    return owed;
 }
 
 static void note_flood(struct http_conn *conn)
@@ -320,7 +339,8 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
         frame->hd.stream_id ? nghttp2_session_get_stream_user_data(session, frame->hd.stream_id)
                             : NULL;
     bool ends = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
-    spend(conn, cost_of(frame));
+    if (!was_owed(conn->h2, frame))
+        spend(conn, cost_of(frame));
     heading_ended(conn);
     if (frame->hd.type == NGHTTP2_PING && (frame->hd.flags & NGHTTP2_FLAG_ACK) &&
         conn->h2->goaway && !conn->h2->last_goaway) {
@@ -391,7 +411,7 @@ static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *u
     struct http_conn *conn = user;
     (void)session;
     if (frame->hd.type == NGHTTP2_DATA)
-        earn(conn->h2, 1); /* the client's WINDOW_UPDATE for it */
+        expect_updates(conn->h2, frame->hd.length);
     if (!frame->hd.stream_id || !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
         return 0;
     earn(conn->h2, USEFUL_REQUEST);

@@ -6,7 +6,8 @@
  * Bounds: limits.streams at once, limits.header_bytes and HTTP_HEADERS_MAX headers (431), bodies as
  * in HTTP/1.1. A stream whose client takes nothing of what is there for limits.write_ms is reset;
  * frames that do no work (PING, SETTINGS, RST_STREAM, empty DATA, …) are paid for out of a budget
- * that grows with time, and whoever overdraws it is told ENHANCE_YOUR_CALM.
+ * that grows with time, and whoever overdraws it is told ENHANCE_YOUR_CALM. A WINDOW_UPDATE is paid
+ * for by what was sent before it, twice for every 4 KiB and every frame.
  */
 #pragma once
 #include "http/conn.h"

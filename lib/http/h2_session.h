@@ -11,6 +11,7 @@ struct h2 {
     uint32_t stream_count;
     int32_t last_stream;       /* the highest that a client has begun */
     int64_t budget, budget_ms; /* for frames that do no work, as of then */
+    uint64_t updates_owed;     /* by the client, for what it has been sent */
     bool heading;              /* a header block has begun and is not complete */
     bool flooded;
     bool goaway, last_goaway; /* said that the end is near, which request is the last */

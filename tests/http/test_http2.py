@@ -433,6 +433,41 @@ def test_honest_clients_never_overdraw(client):
         assert client.finish(kept).status == 200
 
 
+def update_windows(client, stream_id, size):
+    """Two updates for every 4 KiB, as Go's client sends them."""
+    for increment in [4096] * (size // 4096) + [size % 4096] * (size % 4096 > 0):
+        client.h2.increment_flow_control_window(increment)
+        client.h2.increment_flow_control_window(increment, stream_id)
+    client.flush()
+
+
+# Rule 2: a download needs more updates than any budget holds.
+def test_who_takes_much_is_no_flood(start):
+    server, size, seen = start("http_peer"), 8_000_000, 0
+    with Client(server.port, acknowledge=False) as client:
+        stream_id = client.start(f"/big?size={size}")
+        stream = client.streams[stream_id]
+        while not stream.ended and not client.closed:
+            update_windows(client, stream_id, len(stream.body) - seen)
+            seen = len(stream.body)
+            client.read_once()
+        assert client.goaway is None and len(stream.body) == size
+    assert stats(server.port)["floods"] == 0
+
+
+# Rule 2: also when they come all at once.
+def test_updates_may_be_late(start):
+    server, size = start("http_peer"), 8_000_000
+    with Client(server.port, window=size, acknowledge=False) as client:
+        client.h2.increment_flow_control_window(size)
+        stream_id = client.start(f"/big?size={size + 1}")
+        stream = client.streams[stream_id]
+        client.read(lambda: len(stream.body) == size)
+        update_windows(client, stream_id, size)
+        assert client.finish(stream_id).ended and client.goaway is None
+    assert stats(server.port)["floods"] == 0
+
+
 # --- drain ---
 
 # Rule 5.
