@@ -73,6 +73,8 @@ ssize_t http_transport_write(struct http_conn *conn, const struct iovec *parts, 
 /* Sends what was taken and not sent yet: true when nothing is left; else errno says why. */
 bool http_transport_flush(struct http_conn *conn);
 bool http_transport_is_flushed(const struct http_conn *conn);
+/* False when the client makes output by what it sends, and takes none. */
+bool http_transport_may_read(const struct http_conn *conn);
 /* Bytes that were taken and that the client has not got. */
 int http_transport_unsent(const struct http_conn *conn);
 /* Says that nothing more will be sent. */

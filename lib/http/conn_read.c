@@ -273,6 +273,12 @@ static bool has_room(const struct http_conn *conn)
            conn->unanswered < (uint64_t)options_of(conn)->limits.pipeline;
 }
 
+/* The socket is to be read from. */
+static bool wants_more(const struct http_conn *conn)
+{
+    return conn->readable && !conn->input_done && has_room(conn) && http_transport_may_read(conn);
+}
+
 static size_t consume(struct http_conn *conn, const char *data, size_t len)
 {
     size_t at = 0;
@@ -378,9 +384,10 @@ static void linger(struct http_conn *conn)
         if (conn->discarded > LINGER_BYTES_MAX)
             break;
     }
-    if (got < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
-    http_conn_close(conn, got > 0);
+    if (got < 0 && errno == EINTR && http_transport_may_read(conn))
+        http_conn_work(conn);
+    else if (got >= 0 || errno != EAGAIN)
+        http_conn_close(conn, got > 0);
 }
 
 static void receive(struct http_conn *conn)
@@ -400,6 +407,8 @@ static void receive(struct http_conn *conn)
     } else if (errno != EINTR) {
         http_conn_close(conn, false);
     }
+    if (!http_transport_is_flushed(conn)) /* TLS may have replied by itself */
+        http_conn_flush_later(conn);
 }
 
 static void shake(struct http_conn *conn)
@@ -441,9 +450,9 @@ void http_conn_read(struct http_conn *conn)
     }
     if (conn->in.len && !conn->input_done && !conn->in_head && has_room(conn))
         consume_kept(conn);
-    if (!conn->closed && conn->readable && !conn->input_done && has_room(conn)) {
+    if (!conn->closed && wants_more(conn)) {
         receive(conn);
-        if (conn->readable && !conn->input_done && has_room(conn))
+        if (wants_more(conn))
             http_conn_work(conn);
     }
     http_conn_settle(conn);

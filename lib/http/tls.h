@@ -16,6 +16,9 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
+/* Output beyond this is nothing that tls_write has made: replies to a client that takes none. */
+enum { TLS_UNSENT_MAX = 128 * 1024 };
+
 struct tls;         /* certificates and settings; any thread */
 struct tls_session; /* of one connection; one thread */
 
@@ -60,7 +63,10 @@ bool tls_chose_http2(const struct tls_session *session);
 /* The client's certificate's subject (RFC 2253), or an empty str; as long as the session. */
 struct str tls_client_subject(const struct tls_session *session);
 
-/* As read(2): 0 at the client's end (with or without close_notify), -1 and errno EAGAIN. */
+/*
+ * As read(2): 0 at the client's end (with or without close_notify), -1 and errno EAGAIN; EINTR when
+ * what came was TLS's own and there may be more. Reading may make output (a key is renewed).
+ */
 ssize_t tls_read(struct tls_session *session, char *to, size_t size_bytes);
 
 /*

@@ -127,7 +127,7 @@ ssize_t tls_read(struct tls_session *session, char *to, size_t size_bytes)
     switch (SSL_get_error(session->ssl, 0)) {
     case SSL_ERROR_WANT_READ:
     case SSL_ERROR_WANT_WRITE:
-        errno = EAGAIN;
+        errno = system == EAGAIN ? EAGAIN : EINTR;
         return -1;
     case SSL_ERROR_ZERO_RETURN:
         return 0;

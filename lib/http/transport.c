@@ -33,6 +33,11 @@ bool http_transport_is_flushed(const struct http_conn *conn)
     return !conn->tls || tls_unsent(conn->tls) == 0;
 }
 
+bool http_transport_may_read(const struct http_conn *conn)
+{
+    return !conn->tls || tls_unsent(conn->tls) <= TLS_UNSENT_MAX;
+}
+
 void http_transport_finish(struct http_conn *conn)
 {
     if (conn->tls)

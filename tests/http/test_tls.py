@@ -8,6 +8,7 @@ import threading
 import httpx
 import pytest
 
+import tls_keys
 from support.raw_client import Closed, Raw
 from support.certificates import Authority
 
@@ -144,6 +145,43 @@ def test_tickets_resume_sessions(server, authority, version):
                                 server_hostname="localhost", session=session)
     assert again.session_reused
     again.close()
+
+
+# --- new keys within a connection ---
+
+@pytest.fixture
+def begin(start, authority):
+    certificate, key = authority.issue("localhost")
+    return lambda *limits: start("http_peer", f"--tls-cert={certificate}", f"--tls-key={key}",
+                                 *limits).port
+
+
+def test_keys_are_renewed_both_ways(server):
+    with tls_keys.Client(server.port) as client:
+        for times in (1, 20, 2000):
+            client.renew(times).write(b"GET /hello HTTP/1.1\r\nHost: a\r\n\r\n").renew(times)
+            client.socket.sendall(client.made())
+            assert client.read(b"hello, world\n").startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+# Rule 2: replies that TLS makes by itself keep no connection.
+def test_who_renews_keys_and_says_nothing_is_idle(begin):
+    with tls_keys.Client(begin("--idle-time=300ms")) as client:
+        client.renew(3)
+        client.socket.sendall(client.made())  # with the handshake's end, in one piece
+        while client.feed():
+            pass
+
+
+# Rule 2: nothing is read from a client that does not take what its bytes make the server send.
+def test_who_renews_keys_and_takes_no_replies_is_not_read_from(begin):
+    with tls_keys.Client(begin(), receive_buffer=4096) as client:
+        client.write(b"GET /big?size=20000000 HTTP/1.1\r\nHost: a\r\n\r\n")
+        client.socket.sendall(client.made())
+        client.socket.settimeout(2)
+        with pytest.raises(TimeoutError):
+            for _ in range(2000):
+                client.socket.sendall(client.renew(200).made())
 
 
 # Rule 5.
