@@ -76,6 +76,20 @@ static void part(struct http_conn *conn, struct http_exchange *exchange)
     }
 }
 
+static void part_from_all(struct http_conn *conn)
+{
+    if (conn->reading && !conn->reading->listed)
+        http_exchange_finish(conn->reading, true);
+    while (conn->first) {
+        struct http_exchange *exchange = conn->first;
+        conn->first = exchange->next;
+        part(conn, exchange);
+    }
+    conn->reading = NULL;
+    conn->held = conn->in_head = false;
+    buf_clear(&conn->in);
+}
+
 void http_conn_close(struct http_conn *conn, bool reset)
 {
     struct http_loop *loop = conn->loop;
@@ -86,15 +100,7 @@ void http_conn_close(struct http_conn *conn, bool reset)
     deadline_clear(&conn->write_deadline);
     if (conn->h2)
         h2_close(conn, reset);
-    if (conn->reading && !conn->reading->listed)
-        http_exchange_finish(conn->reading, true);
-    while (conn->first) {
-        struct http_exchange *exchange = conn->first;
-        conn->first = exchange->next;
-        part(conn, exchange);
-    }
-    conn->reading = NULL;
-    buf_clear(&conn->in);
+    part_from_all(conn);
     if (conn->tls && !reset)
         tls_finish(conn->tls);
     tls_session_free(conn->tls);
@@ -151,9 +157,23 @@ void http_conn_pop(struct http_conn *conn)
     struct http_exchange *exchange = conn->first;
     conn->first = exchange->next;
     conn->unanswered--;
+    conn->alone &= conn->first != NULL;
     if (exchange->close && !conn->input_done)
         http_conn_end_input(conn, true);
     http_exchange_finish(exchange, false);
+}
+
+/* A part of an answer must not look like a whole one. When none of it has gone, the answers before
+ * it may still be on their way, and a reset would destroy them. */
+void http_conn_give_up(struct http_conn *conn)
+{
+    if (conn->first->out_sent) {
+        http_conn_close(conn, true);
+        return;
+    }
+    part_from_all(conn);
+    http_conn_end_input(conn, true);
+    http_conn_flush_later(conn);
 }
 
 void http_conn_end_input(struct http_conn *conn, bool linger)
@@ -190,7 +210,7 @@ void http_conn_settle(struct http_conn *conn)
     }
     if (conn->in_head || (conn->shaking && !draining))
         return;
-    bool idle = !conn->readable && (conn->in.len == 0 || conn->reading);
+    bool idle = !conn->readable && !conn->held && (conn->in.len == 0 || conn->reading);
     if (conn->input_done)
         http_conn_end(conn);
     else if (conn->shaking || (draining && idle))
@@ -240,16 +260,19 @@ void http_conn_take(struct http_exchange *exchange)
             http_exchange_finish(exchange, true);
         return;
     }
-    if (dropped)
+    if (dropped && !exchange->given_up)
         atomic_fetch_add_explicit(&conn->loop->stat_dropped, 1, memory_order_relaxed);
+    exchange->given_up = dropped || failed;
     if (conn->h2) {
         h2_take(exchange, dropped ? H2_READER_TOO_SLOW : failed ? H2_ANSWER_FAILED : H2_NO_RESET);
         return;
     }
-    if (dropped || failed) {
-        http_conn_close(conn, true);
+    if (exchange->given_up) {
+        if (exchange == conn->first)
+            http_conn_give_up(conn);
         return;
     }
+    conn->alone |= exchange->streaming;
     if (!exchange->ready)
         finish_head(conn, exchange);
     http_conn_flush_later(conn);

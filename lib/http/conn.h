@@ -31,6 +31,8 @@ struct http_conn {
     bool readable, blocked, ended /* by the client */, input_done, linger, lingering, closed;
     bool half_closed; /* the client's end has arrived, perhaps behind bytes still to be read */
     bool in_head;     /* the deadline for a head is set */
+    bool held;        /* a head is complete, and waits for the answers before it */
+    bool alone;       /* nothing is begun beside what is unanswered */
     bool shaking;     /* the TLS handshake is not complete */
     bool fresh;       /* plain, and nothing has come: HTTP/2 may begin with its preface */
     bool in_work, in_flush, refused;
@@ -49,6 +51,8 @@ void http_conn_take(struct http_exchange *exchange);
 void http_conn_append(struct http_conn *conn, struct http_exchange *exchange);
 /* The first answer has gone out in full. */
 void http_conn_pop(struct http_conn *conn);
+/* The first answer has been given up: the connection ends with what was sent before it. */
+void http_conn_give_up(struct http_conn *conn);
 /* After the answers that are owed the connection ends. */
 void http_conn_end_input(struct http_conn *conn, bool linger);
 /* Nothing more is owed: sends our end, and waits a moment for the client's. */

@@ -2,7 +2,7 @@
  * The way in: bytes to exchanges. One read at most per connection and round, into memory that all
  * connections of the loop share; only what is incomplete is kept (in conn->in), so that an idle
  * connection holds no buffer. conn->in never holds more than a head and one read: nothing is read
- * while answers are owed for limits.pipeline requests.
+ * while answers are owed for limits.pipeline requests, or while a request is held (see must_wait).
  */
 #include "http/loop.h"
 
@@ -207,18 +207,33 @@ static size_t take_chunks(struct http_conn *conn, const char *data, size_t len)
 
 /* --- requests --- */
 
+static bool is_safe(struct str method)
+{
+    return str_eq(method, STR("GET")) || str_eq(method, STR("HEAD")) ||
+           str_eq(method, STR("OPTIONS"));
+}
+
+/*
+ * Requests run at once only when all of them are safe (RFC 9112 section 9.3.2): one that changes
+ * something has nothing beside it. Nor has a stream, which may last.
+ */
+static bool must_wait(const struct http_conn *conn, struct str method)
+{
+    return conn->first && (conn->alone || !is_safe(method));
+}
+
 /* The head is complete; `more_is_here`: bytes follow it already. */
 static void begin_request(struct http_conn *conn, struct http_exchange *exchange, const char *data,
                           bool more_is_here)
 {
     const struct http_handler *handler = &options_of(conn)->handler;
     const struct h1_head *head = &exchange->head;
-    conn->in_head = false;
+    conn->held = false;
     conn->reading = NULL;
-    deadline_clear(&conn->read_deadline);
     atomic_fetch_add_explicit(&conn->loop->stat_requests, 1, memory_order_relaxed);
     make_request(exchange, data);
     http_conn_append(conn, exchange);
+    conn->alone = !is_safe(exchange->request.method);
     if (head->framing == H1_LENGTH &&
         head->content_length > (uint64_t)options_of(conn)->limits.body_bytes) {
         conn->reading = exchange;
@@ -240,7 +255,7 @@ static void begin_request(struct http_conn *conn, struct http_exchange *exchange
     }
 }
 
-/* How much of `data` was taken: 0 when the head is incomplete. */
+/* How much of `data` was taken: 0 when the head is incomplete, or held. */
 static size_t take_head(struct http_conn *conn, const char *data, size_t len)
 {
     const struct http_limits *limits = &options_of(conn)->limits;
@@ -248,7 +263,7 @@ static size_t take_head(struct http_conn *conn, const char *data, size_t len)
     struct http_exchange *exchange = conn->reading;
     if (!exchange)
         exchange = conn->reading = http_exchange_new(conn->loop, conn);
-    switch (h1_head_parse(&exchange->head, data, len, &bounds)) {
+    switch (conn->held ? H1_DONE : h1_head_parse(&exchange->head, data, len, &bounds)) {
     case H1_BAD:
         salvage_request(exchange, data);
         http_conn_fail(conn, exchange->head.status, exchange->head.text);
@@ -261,6 +276,11 @@ static size_t take_head(struct http_conn *conn, const char *data, size_t len)
         return 0;
     default: {
         size_t size = exchange->head.size;
+        conn->in_head = false;
+        deadline_clear(&conn->read_deadline);
+        conn->held = must_wait(conn, moved(data, exchange->head.method));
+        if (conn->held)
+            return 0;
         begin_request(conn, exchange, data, len > size);
         return size;
     }
@@ -269,6 +289,8 @@ static size_t take_head(struct http_conn *conn, const char *data, size_t len)
 
 static bool has_room(const struct http_conn *conn)
 {
+    if (conn->held)
+        return !conn->first;
     return conn->body != CONN_BODY_NONE ||
            conn->unanswered < (uint64_t)options_of(conn)->limits.pipeline;
 }

@@ -69,7 +69,7 @@ static void gather_all(struct http_conn *conn, struct gather *gather)
 {
     gather->count = 0;
     gather->total = 0;
-    for (struct http_exchange *e = conn->first; e; e = e->next) {
+    for (struct http_exchange *e = conn->first; e && !e->given_up; e = e->next) {
         add_exchange(gather, e);
         if (!is_whole(e) || gather->count > PARTS_MAX - PARTS_PER_EXCHANGE)
             return;
@@ -124,6 +124,8 @@ static void account(struct http_conn *conn, size_t sent)
             return;
         }
     }
+    if (conn->first && conn->first->given_up)
+        http_conn_give_up(conn);
 }
 
 static void expect_progress(struct http_conn *conn, int unsent)

@@ -70,7 +70,8 @@ static void wipe(struct http_exchange *exchange)
     exchange->interim_left = exchange->unsent = exchange->sending_at = 0;
     exchange->body_bytes = 0;
     exchange->head_only = exchange->ready = exchange->complete = exchange->listed = false;
-    exchange->counted = exchange->close = exchange->framed_by_end = exchange->streaming = false;
+    exchange->counted = exchange->given_up = exchange->close = exchange->framed_by_end =
+        exchange->streaming = false;
     exchange->chunked = exchange->has_length = false;
     exchange->stream_id = exchange->refused_status = 0;
     exchange->fields = NULL;

@@ -50,6 +50,7 @@ struct http_exchange {
     bool listed;        /* in its connection's order */
     bool counted;       /* in server->in_flight */
     bool resumed;       /* on its way to `request` once more, not answered */
+    bool given_up;      /* dropped or failed: nothing more of it is sent */
     bool close;         /* the last exchange of the connection */
     bool chunked;       /* streamed to HTTP/1.1 */
     bool framed_by_end; /* streamed to HTTP/1.0: the connection's end is the body's */

@@ -6,8 +6,8 @@
  * An exchange is one request and its answer. Handlers run in the loop's thread and must not block;
  * to work elsewhere they keep the exchange and answer it from there. Every exchange is answered
  * exactly once: http_answer, or http_stream_begin … http_stream_end or _abort. Answers of one
- * connection of HTTP/1.1 go out in the order of their requests; streams of HTTP/2 do not wait for
- * each other.
+ * connection of HTTP/1.1 go out in the order of their requests, and only GET, HEAD and OPTIONS are
+ * handled side by side; streams of HTTP/2 do not wait for each other.
  */
 #pragma once
 #include "base/arena.h"

@@ -141,6 +141,19 @@ def test_drain_lets_a_request_arrive(start, wait_until):
 
 
 # Rule 5.
+def test_drain_answers_a_request_that_waits_for_its_turn(start, wait_until):
+    peer = start("http_peer", "--grace=20s")
+    with Raw(peer.port) as raw:
+        raw.get("/delay?ms=800", method="POST").get("/hello", method="POST").get("/hello")
+        wait_until(lambda: stats(peer.port)["in_flight"] == 2)
+        begin_drain(peer, wait_until)
+        answers = [raw.response() for _ in range(3)]
+        assert [a.get("connection") for a in answers] == [None, None, "close"]
+        raw.expect_close()
+    assert stopped(peer, 0)["clean"]
+
+
+# Rule 5.
 def test_drain_cuts_what_takes_too_long(start, wait_until):
     """The exchange is still with its thread when the server is gone, and is answered then."""
     peer = start("http_peer", "--grace=300ms")
