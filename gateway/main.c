@@ -120,7 +120,7 @@ static const struct config_item ITEMS[] = {
     {"max-in-flight", CONFIG_INT, AT(in_flight), "10000", "1", "1000000", 0,
      "requests at once; beyond: 503"},
     {"stream-buffer", CONFIG_SIZE, AT(stream_buffer), "1MiB", "4KiB", "64MiB", 0,
-     "unsent bytes of an event stream before it is dropped"},
+     "unsent bytes of an event stream, beside its last message, before it is dropped"},
     {"max-streams", CONFIG_INT, AT(streams), "128", "1", "10000", 0,
      "of one connection of HTTP/2 at once"},
     {"header-timeout", CONFIG_DURATION, AT(header_time), "10s", "10ms", "10m", 0,

@@ -14,7 +14,8 @@ struct http_limits {
     int64_t body_ms;      /* for the body: 408 */
     int64_t idle_ms;      /* without a request on a kept connection: closed */
     int64_t write_ms;     /* without progress while there is output to send: closed */
-    int64_t stream_buffer_bytes; /* unsent bytes of a streamed answer before it is dropped */
+    int64_t stream_buffer_bytes; /* of a streamed answer, unsent when the next piece comes: beyond,
+                                    it is dropped */
 };
 
 /* Sensible values; change what you must. */

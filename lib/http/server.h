@@ -136,8 +136,9 @@ void http_stream_begin(struct http_exchange *exchange, int status,
                        const struct http_header *headers, size_t header_count);
 
 /*
- * Adds bytes, copied. False when the client is gone or too slow (limits.stream_buffer_bytes): then
- * stop and call http_stream_end. Any thread, one at a time.
+ * Adds bytes, copied. False when the client is gone or too slow: when limits.stream_buffer_bytes of
+ * what was added before wait for it. These bytes may be any number, so that what is held at most is
+ * the limit and one piece. When false, stop and call http_stream_end. Any thread, one at a time.
  */
 bool http_stream_write(struct http_exchange *exchange, struct str bytes);
 

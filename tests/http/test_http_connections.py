@@ -265,6 +265,13 @@ def test_stream_may_be_longer_than_its_buffer(start):
         assert len(raw.response().body) == 400_000
 
 
+def test_a_piece_may_be_larger_than_the_buffer(start):
+    port = start("http_peer", "--stream-buffer-bytes=4KiB").port
+    with Raw(port) as raw:
+        assert len(raw.get("/stream?n=1&size=1000000").response().body) == 1_000_000
+    assert stats(port)["streams_dropped"] == 0
+
+
 # Rule 2.
 def test_slow_stream_reader_is_dropped_and_counted(start, wait_until):
     port = start("http_peer", "--stream-buffer-bytes=64KiB").port
