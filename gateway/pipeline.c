@@ -2,6 +2,7 @@
  * The pipeline, from start to end, as one list. Requests run through it in their loop's thread up
  * to the call; the answer is written in the upstream's completion thread.
  */
+#include "gateway/probe.h"
 #include "gateway/request.h"
 
 #include <string.h>
@@ -72,6 +73,12 @@ static struct request *new_request(void *context, struct http_exchange *exchange
     pthread_mutex_init(&request->lock, NULL);
     http_exchange_set_user(exchange, request);
     return request;
+}
+
+static bool is_exempt(void *context, const struct http_request *request)
+{
+    (void)context;
+    return probe_is(request->path);
 }
 
 static void on_headers(void *context, struct http_exchange *exchange)
@@ -172,6 +179,7 @@ struct http_handler pipeline_handler(struct gateway *gateway)
     return (struct http_handler){.context = gateway,
                                  .headers = on_headers,
                                  .request = on_request,
+                                 .is_exempt = is_exempt,
                                  .error_body = on_error_body,
                                  .error_headers = on_error_headers,
                                  .finished = on_finished,

@@ -1,8 +1,9 @@
 /* /healthz: the process answers. /readyz: it and all its upstreams can do their work. */
-#include "gateway/request.h"
+#include "gateway/probe.h"
 
 #include "base/json_out.h"
 #include "gateway/access.h"
+#include "gateway/request.h"
 
 static void answer_ready(struct request *request)
 {
@@ -34,13 +35,19 @@ static void answer_ready(struct request *request)
     request_answer(request, ready ? 200 : 503, STR("application/json"), buf_str(&body));
 }
 
+static const struct str HEALTH = {"/healthz", 8}, READY = {"/readyz", 7};
+
+bool probe_is(struct str path)
+{
+    return str_eq(path, HEALTH) || str_eq(path, READY);
+}
+
 enum stage_result stage_probe(struct request *request)
 {
-    struct str path = request->http->path;
-    bool health = str_eq(path, STR("/healthz"));
-    if (!health && !str_eq(path, STR("/readyz")))
+    bool health = str_eq(request->http->path, HEALTH);
+    if (!probe_is(request->http->path))
         return STAGE_GO;
-    request->label = health ? STR("/healthz") : STR("/readyz");
+    request->label = health ? HEALTH : READY;
     if (!str_eq(request->http->method, STR("GET")) && !request->is_head) {
         struct error err = {0};
         error_set(&err, CODE_UNIMPLEMENTED, "METHOD_NOT_ALLOWED",

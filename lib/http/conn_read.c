@@ -241,7 +241,7 @@ static void begin_request(struct http_conn *conn, struct http_exchange *exchange
         return;
     }
     conn->chunked = head->framing == H1_CHUNKED;
-    if (http_exchange_admit(exchange) && handler->headers)
+    if (http_exchange_admit(exchange, exchange == conn->first) && handler->headers)
         handler->headers(handler->context, exchange);
     if (http_exchange_is_answered(exchange)) {
         if (head->framing != H1_NO_BODY)

@@ -123,12 +123,15 @@ void http_exchange_finish(struct http_exchange *exchange, bool aborted)
     loop->spare_count++;
 }
 
-bool http_exchange_admit(struct http_exchange *exchange)
+bool http_exchange_admit(struct http_exchange *exchange, bool single)
 {
     struct http_server *server = exchange->loop->server;
+    const struct http_handler *handler = &server->options.handler;
     exchange->counted = true;
     if (atomic_fetch_add_explicit(&server->in_flight, 1, memory_order_relaxed) <
         server->options.limits.in_flight)
+        return true;
+    if (single && handler->is_exempt && handler->is_exempt(handler->context, &exchange->request))
         return true;
     atomic_fetch_add_explicit(&exchange->loop->stat_refused, 1, memory_order_relaxed);
     http_answer_error(exchange, 503, "There are too many requests at once");

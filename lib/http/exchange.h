@@ -91,8 +91,9 @@ void http_exchange_cut(struct http_exchange *exchange);
 void http_exchange_free(struct http_exchange *exchange);
 /* To these, one after the other, the client sends nothing more. */
 void http_exchange_tell_end(struct http_exchange *first);
-/* Counts it as in flight. False when there are too many at once; then it has been answered. */
-bool http_exchange_admit(struct http_exchange *exchange);
+/* Counts it as in flight. False when there are too many at once; then it has been answered.
+ * `single`: its connection has no other, so that what the handler exempts stays bounded. */
+bool http_exchange_admit(struct http_exchange *exchange, bool single);
 
 static inline bool http_exchange_is_answered(const struct http_exchange *exchange)
 {

@@ -257,7 +257,7 @@ static void headers_complete(struct http_conn *conn, struct http_exchange *excha
         refuse(exchange);
     else if (wrong)
         http_answer_error(exchange, 400, wrong);
-    else if (http_exchange_admit(exchange) && handler->headers)
+    else if (http_exchange_admit(exchange, conn->h2->stream_count == 1) && handler->headers)
         handler->headers(handler->context, exchange);
     if (!ends && !http_exchange_is_answered(exchange))
         await_end(exchange);

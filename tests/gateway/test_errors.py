@@ -242,6 +242,7 @@ def test_limits_are_settings(start, upstream):
             answer = http.get("/v1/users/y")
             assert_shape(answer, 503, "UNAVAILABLE", "OVERLOADED")
             assert answer.headers["retry-after"] == "1"
+            assert [http.get(path).status_code for path in ("/healthz", "/readyz")] == [200, 200]
             release.set()
             assert json.loads(first.response().body) == {"id": "slow"}
 

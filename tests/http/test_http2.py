@@ -213,6 +213,9 @@ def test_too_many_requests_at_once(start, wait_until):
         refused = client.get("/hello")
         assert (refused.status, refused.headers["retry-after"]) == (503, "1")
         assert json.loads(refused.body)["code"] == 503
+        assert client.get("/probe").status == 503  # beside others it is one of them
+        with Client(server.port) as other:
+            assert other.get("/probe").status == 200 and other.get("/hello").status == 503
         client.h2.reset_stream(held[0], CODES.CANCEL)
         client.flush()
         wait_until(lambda: client.get("/hello").status == 200)

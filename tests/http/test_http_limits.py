@@ -93,6 +93,19 @@ def test_in_flight(start, wait_until):
         wait_until(lambda: raw.get("/hello").response().status == 200)
 
 
+# Rule 2: a probe is answered all the same, but one to a connection.
+def test_in_flight_does_not_count_for_probes(start):
+    port = start("http_peer", "--in-flight=1").port
+    with Raw(port) as held, Raw(port) as raw:
+        held.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n")
+        assert held.head() == (100, [])
+        assert raw.get("/hello").response().status == 503
+        for _ in range(3):
+            assert raw.get("/probe").response().status == 200
+        raw.send("GET /probe HTTP/1.1\r\nHost: a\r\n\r\n" * 2)
+        assert [raw.response().status for _ in range(2)] == [200, 503]
+
+
 def test_pipeline(start, wait_until):
     port = start("http_peer", "--pipeline=3").port
     with Raw(port) as raw:

@@ -4,6 +4,7 @@
  *
  *   /echo            method, target, headers that matter and body, as JSON
  *   /hello           a few bytes, at once
+ *   /probe           the same, however many requests there are
  *   /delay?ms=N      after N ms, from another thread
  *   /resume?ms=N     resumed after N ms from another thread, then answered in the loop's
  *   /stream?n=N&size=S[&ms=M]   N pieces of S bytes, M ms apart, from another thread
@@ -324,7 +325,7 @@ static void on_request(void *context, struct http_exchange *exchange)
     (void)context;
     const struct http_request *request = http_exchange_request(exchange);
     struct str path = request->path;
-    if (str_eq(path, STR("/hello"))) {
+    if (str_eq(path, STR("/hello")) || str_eq(path, STR("/probe"))) {
         http_answer(exchange, 200, PLAIN, 1, STR("hello, world\n"));
     } else if (str_eq(path, STR("/echo")) || str_eq(path, STR("*")) || str_eq(path, STR("/"))) {
         echo(exchange);
@@ -357,6 +358,12 @@ static void on_headers(void *context, struct http_exchange *exchange)
     (void)context;
     if (str_eq(http_exchange_request(exchange)->path, STR("/headers-reject")))
         http_answer_error(exchange, 401, "Not without a key");
+}
+
+static bool is_exempt(void *context, const struct http_request *request)
+{
+    (void)context;
+    return str_eq(request->path, STR("/probe"));
 }
 
 static void on_error(void *context, struct http_exchange *exchange, int status, const char *text,
@@ -409,6 +416,7 @@ int main(int argc, char **argv)
         .limits = settings.limits,
         .handler = {.headers = on_headers,
                     .request = on_request,
+                    .is_exempt = is_exempt,
                     .error_body = on_error,
                     .error_headers = on_error_headers,
                     .finished = on_finished},
