@@ -330,7 +330,8 @@ enum stage_result stream_call(struct request *request, const struct rpc_call_opt
     const struct endpoint *endpoint = request->match.route->user;
     struct stream *stream = new_stream(request);
     if (request->is_head) {
-        request_answer(request, 200, content_type(stream), STR(""));
+        begin(stream, STR(""));
+        http_stream_end(request->exchange);
         return STAGE_ANSWERED;
     }
     stream->opened_ms = clock_mono_ms(clock_real());

@@ -313,6 +313,19 @@ def test_streams(library, http):
     assert library.calls == [("WatchShelf", {"parent": "shelves/1"})] * 2
 
 
+# Rule 3: HEAD of a stream, whose length is not known, calls nobody.
+@pytest.mark.parametrize("accept", ["text/event-stream", "application/x-ndjson"])
+def test_head_of_a_stream_is_gets(library, http, accept):
+    library.answer["WatchShelf"] = []
+    got, head = (http.request(method, "/v1/shelves/1:watch", headers={"Accept": accept})
+                 for method in ("GET", "HEAD"))
+    own = ("date", "x-request-id", "traceresponse")
+    assert [(k, v) for k, v in head.headers.items() if k not in own] == \
+        [(k, v) for k, v in got.headers.items() if k not in own]
+    assert "content-length" not in head.headers and head.content == b""
+    assert len(library.calls) == 1
+
+
 # Rule 17: details are kept, of google.rpc and of the service's own types, and those that nobody knows.
 def test_details_of_errors(library, http):
     from google.protobuf import any_pb2
