@@ -198,6 +198,12 @@ void http_conn_end(struct http_conn *conn)
     http_conn_work(conn);
 }
 
+void http_conn_rest(struct http_conn *conn, struct deadline_list *until)
+{
+    http_transport_rest(conn);
+    deadline_set(until, &conn->read_deadline, conn->loop->now_ms);
+}
+
 void http_conn_settle(struct http_conn *conn)
 {
     if (conn->closed || conn->lingering || conn->first || conn->body != CONN_BODY_NONE ||
@@ -216,7 +222,7 @@ void http_conn_settle(struct http_conn *conn)
     else if (conn->shaking || (draining && idle))
         http_conn_close(conn, false);
     else if (!deadline_is_set(&conn->read_deadline))
-        deadline_set(&conn->loop->idle, &conn->read_deadline, conn->loop->now_ms);
+        http_conn_rest(conn, &conn->loop->idle);
 }
 
 /* The loop decides what the client is told about the connection: it knows what else is to come. */

@@ -57,7 +57,9 @@ void http_conn_give_up(struct http_conn *conn);
 void http_conn_end_input(struct http_conn *conn, bool linger);
 /* Nothing more is owed: sends our end, and waits a moment for the client's. */
 void http_conn_end(struct http_conn *conn);
-/* Between requests, nothing owed: closes it or sets the idle deadline. */
+/* It is idle, for as long as `until` lets it be. */
+void http_conn_rest(struct http_conn *conn, struct deadline_list *until);
+/* Between requests, nothing owed: closes it or lets it rest. */
 void http_conn_settle(struct http_conn *conn);
 
 /* --- conn_read.c, conn_write.c --- */
@@ -77,6 +79,8 @@ ssize_t http_transport_write(struct http_conn *conn, const struct iovec *parts, 
 /* Sends what was taken and not sent yet: true when nothing is left; else errno says why. */
 bool http_transport_flush(struct http_conn *conn);
 bool http_transport_is_flushed(const struct http_conn *conn);
+/* Nothing is under way: gives back memory. */
+void http_transport_rest(struct http_conn *conn);
 /* False when the client makes output by what it sends, and takes none. */
 bool http_transport_may_read(const struct http_conn *conn);
 /* Bytes that were taken and that the client has not got. */

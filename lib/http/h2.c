@@ -519,8 +519,7 @@ void h2_settle(struct http_conn *conn)
     else if (h2->streams)
         return;
     else if (!deadline_is_set(&conn->read_deadline))
-        deadline_set(loop->draining ? &loop->linger : &loop->idle, &conn->read_deadline,
-                     loop->now_ms);
+        http_conn_rest(conn, loop->draining ? &loop->linger : &loop->idle);
 }
 
 void h2_close(struct http_conn *conn, bool reset)

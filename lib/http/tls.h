@@ -79,6 +79,10 @@ ssize_t tls_write(struct tls_session *session, const struct iovec *parts, int co
 /* Sends what waits: true when nothing is left. False with errno EAGAIN, or an error. */
 bool tls_flush(struct tls_session *session);
 
+/* Nothing waits to be sent, and perhaps nothing will for long: gives back what a large answer has
+ * needed. */
+void tls_rest(struct tls_session *session);
+
 /* Bytes that wait to be sent. */
 size_t tls_unsent(const struct tls_session *session);
 

@@ -13,6 +13,7 @@ enum {
     RECORD_BYTES = 16 * 1024, /* the most that a record holds */
     WRITE_BYTES = 4 * RECORD_BYTES,
     SUBJECT_BYTES = 256,
+    KEPT_BYTES = 1024, /* of the output's memory while a connection is idle */
 };
 
 struct tls_session {
@@ -72,6 +73,18 @@ bool tls_flush(struct tls_session *session)
         }
     }
     return true;
+}
+
+void tls_rest(struct tls_session *session)
+{
+    BUF_MEM *memory = NULL, *fresh;
+    BIO_get_mem_ptr(session->out, &memory);
+    if (memory->length || memory->max <= KEPT_BYTES)
+        return;
+    fresh = BUF_MEM_new();
+    if (!fresh)
+        alloc_failed("TLS");
+    BIO_set_mem_buf(session->out, fresh, BIO_CLOSE);
 }
 
 static void note_subject(struct tls_session *session)

@@ -38,6 +38,12 @@ bool http_transport_may_read(const struct http_conn *conn)
     return !conn->tls || tls_unsent(conn->tls) <= TLS_UNSENT_MAX;
 }
 
+void http_transport_rest(struct http_conn *conn)
+{
+    if (conn->tls)
+        tls_rest(conn->tls);
+}
+
 void http_transport_finish(struct http_conn *conn)
 {
     if (conn->tls)

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 import tls_keys
+from h2_client import Client
 from support.raw_client import Closed, Raw
 from support.certificates import Authority
 
@@ -105,6 +106,31 @@ def test_a_reader_that_pauses_gets_all(server, authority):
             raw.get(f"/big?size={100000 + i}")
         for i in range(20):
             assert len(raw.response().body) == 100000 + i
+
+
+@pytest.mark.parametrize("protocol", ["http/1.1", "h2"])
+def test_an_idle_connection_keeps_nothing_of_a_large_answer(start, authority, protocol):
+    certificate, key = authority.issue("localhost")
+    server = start("http_peer", f"--tls-cert={certificate}", f"--tls-key={key}", "--threads=1",
+                   env={"ASAN_OPTIONS": "quarantine_size_mb=1"})
+    context = context_of(authority, protocol)
+
+    def get(client, path):
+        answer = client.get(path) if protocol == "h2" else client.get(path).response()
+        assert answer.status == 200
+
+    kept = [(Client if protocol == "h2" else Raw)(server.port, tls=context) for _ in range(150)]
+    for size in (1, 100_000):
+        get(kept[0], f"/big?size={size}")
+    for client in kept[1:]:
+        get(client, "/hello")
+    before = server.rss_kib("RssAnon")
+    for client in kept[1:]:
+        get(client, "/big?size=100000")
+    grown = (server.rss_kib("RssAnon") - before) / len(kept)
+    for client in kept:
+        client.socket.close()
+    assert grown < 40, f"{grown:.0f} KiB a connection"
 
 
 def test_clients_that_leave_in_the_middle(start, authority):
