@@ -98,7 +98,8 @@ static const struct config_item ITEMS[] = {
     {"stream-deadline", CONFIG_DURATION, AT(stream_deadline), "1h", "1s", "7d", 0,
      "of a streaming call"},
     {"heartbeat", CONFIG_DURATION, AT(heartbeat), "15s", "100ms", "10m", 0,
-     "longest silence of an event stream"},
+     "longest silence of an event stream; a stream of bytes whose client has ended its side may be "
+     "silent three times as long"},
     {"health-poll", CONFIG_DURATION, AT(health_poll), "1s", "50ms", "1m", 0,
      "how often the upstreams are asked for their health"},
     {"max-header-bytes", CONFIG_SIZE, AT(header_bytes), "32KiB", "1KiB", "1MiB", 0,

@@ -4,6 +4,8 @@
  * when nothing else did for a while. Who accepts application/x-ndjson gets lines of JSON instead: a
  * message, or at the end {"error":…}; an empty line is the sign of life. Messages that are
  * google.api.HttpBody are neither: their bytes are the answer, which is cut off when it fails.
+ * Nothing can be slipped in among them to try whether a client that has ended its side still reads:
+ * it is taken to be gone when it has got nothing for SILENT_HEARTBEATS.
  *
  * The answer begins with the first message, or a moment after the call; what fails before that is
  * an ordinary error with its status. A reader who does not keep up fills the engine's bounded
@@ -20,15 +22,16 @@
 #include <errno.h>
 #include <time.h>
 
-enum { BEGIN_AFTER_MS = 250, TICK_MS = 100 };
+enum { BEGIN_AFTER_MS = 250, TICK_MS = 100, SILENT_HEARTBEATS = 3 };
 
 struct stream {
     struct request *request;
     struct rpc_stream *rpc;
     struct arena arena;    /* for one message at a time */
     pthread_mutex_t write; /* for all below: the upstream's thread and the ticker write */
-    bool begun, broken, probed;
-    bool malformed; /* the upstream's message was none */
+    bool begun, broken;
+    bool peer_ended; /* has been seen: a sign of life was sent, or silence is counted from there */
+    bool malformed;  /* the upstream's message was none */
     enum { EVENTS_OF_JSON, LINES_OF_JSON, BYTES } form;
     int64_t opened_ms, wrote_ms;
     struct stream *next, **link; /* in the table, under its lock */
@@ -80,24 +83,39 @@ static void add(struct stream *stream, struct str bytes)
 
 /* --- the ticker --- */
 
+/* True once. */
+static bool peer_ends(struct stream *stream)
+{
+    bool ends = !stream->peer_ended && http_exchange_peer_ended(stream->request->exchange);
+    stream->peer_ended |= ends;
+    return ends;
+}
+
 /* A client that has ended its side may still read, or be gone: what is sent to it tells at once. */
 static bool owes_sign_of_life(struct stream *stream, int64_t now, int64_t heartbeat_ms)
 {
     if (!stream->begun)
         return now - stream->opened_ms >= BEGIN_AFTER_MS;
-    bool probe = !stream->probed && http_exchange_peer_ended(stream->request->exchange);
-    stream->probed |= probe;
-    return probe || now - stream->wrote_ms >= heartbeat_ms;
+    return peer_ends(stream) || now - stream->wrote_ms >= heartbeat_ms;
+}
+
+static bool is_lost(struct stream *stream, int64_t now, int64_t heartbeat_ms)
+{
+    if (peer_ends(stream))
+        stream->wrote_ms = now;
+    return stream->peer_ended && now - stream->wrote_ms >= SILENT_HEARTBEATS * heartbeat_ms;
 }
 
 static void tick(struct stream *stream, int64_t now, int64_t heartbeat_ms)
 {
     pthread_mutex_lock(&stream->write);
-    if (!stream->broken && stream->form != BYTES && owes_sign_of_life(stream, now, heartbeat_ms)) {
+    bool was_broken = stream->broken;
+    if (stream->form == BYTES)
+        stream->broken |= is_lost(stream, now, heartbeat_ms);
+    else if (owes_sign_of_life(stream, now, heartbeat_ms))
         add(stream, stream->form == LINES_OF_JSON ? STR("\n") : STR(":\n\n"));
-        if (stream->broken)
-            rpc_stream_cancel(stream->rpc);
-    }
+    if (stream->broken && !was_broken)
+        rpc_stream_cancel(stream->rpc);
     pthread_mutex_unlock(&stream->write);
 }
 

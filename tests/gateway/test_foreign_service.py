@@ -1,5 +1,6 @@
 """A gRPC server that is not ours, in Python, put behind the gateway by its descriptor set alone."""
 import base64
+import threading
 from urllib.parse import quote, urlencode
 
 import grpc
@@ -302,6 +303,47 @@ def test_streams_that_are_no_json(library, http):
             http.get(url)
     assert http.get("/openapi.json").json()["paths"]["/v1/shelves/{name}/books/{name_2}:readAloud"]["get"][
         "responses"]["200"]["content"] == {"*/*": {}}
+
+
+# Rule 19: no sign of life fits in, so that only silence tells that a client that has ended its side is
+# gone: three heartbeats of it.
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_client_that_left_a_stream_of_bytes_in_silence(start, library, begun):
+    cancelled = threading.Event()
+
+    def silent(context):
+        context.add_callback(cancelled.set)
+        if begun:
+            yield {"data": "YQ=="}
+        cancelled.wait(60)
+
+    library.answer["ReadAloud"] = silent
+    gateway = start("omni-gateway", "--heartbeat=100ms", *library.settings)
+    with Raw(gateway.port) as raw:
+        raw.get(f"/v1/{BOOK}:readAloud")
+        if begun:
+            raw.head()
+            assert raw.chunk() == b"a"
+    assert cancelled.wait(30)
+
+
+# Rule 19.
+def test_a_half_closed_reader_of_a_stream_of_bytes(library, http):
+    release = threading.Event()
+
+    def later(context):
+        release.wait(60)
+        yield {"data": "YQ=="}
+
+    library.answer["ReadAloud"] = later
+    with Raw(http.base_url.port) as raw:
+        raw.get(f"/v1/{BOOK}:readAloud").half_close()
+        raw.socket.settimeout(1)
+        with pytest.raises(TimeoutError):
+            raw.head()
+        raw.socket.settimeout(60)
+        release.set()
+        assert raw.response().body == b"a"
 
 
 # Rule 6: response_body of each message of a stream.
