@@ -30,7 +30,7 @@ static bool take_tag(struct str *rest, struct str *opaque, bool *weak)
     return true;
 }
 
-bool conditional_matches(struct str header, struct str etag)
+static bool matches(struct str header, struct str etag, bool strongly)
 {
     struct str rest = str_trim(header), opaque, ours;
     bool weak;
@@ -39,9 +39,19 @@ bool conditional_matches(struct str header, struct str etag)
     if (!take_tag(&etag, &ours, &weak))
         return false;
     while (rest.len && take_tag(&rest, &opaque, &weak))
-        if (str_eq(opaque, ours))
+        if (str_eq(opaque, ours) && !(strongly && weak))
             return true;
     return false;
+}
+
+bool conditional_matches(struct str header, struct str etag)
+{
+    return matches(header, etag, false);
+}
+
+bool conditional_matches_strongly(struct str header, struct str etag)
+{
+    return matches(header, etag, true);
 }
 
 enum conditional_tag conditional_if_match(struct str header, struct str *opaque)

@@ -7,6 +7,9 @@
 /* If-None-Match: `*` or a list with this tag in it, weakly compared (section 13.1.2). */
 bool conditional_matches(struct str header, struct str etag);
 
+/* If-Match: `*` or a list with this strong tag in it (section 13.1.1). */
+bool conditional_matches_strongly(struct str header, struct str etag);
+
 enum conditional_tag {
     CONDITIONAL_ANY,       /* `*` */
     CONDITIONAL_ONE,       /* what stands between the quotes of the one tag that can match */
@@ -15,7 +18,8 @@ enum conditional_tag {
     CONDITIONAL_MALFORMED, /* no list of tags, or an empty one */
 };
 
-/* If-Match (section 13.1.1). *opaque is set for CONDITIONAL_ONE, and lies in the header. */
+/* If-Match, for who is to compare it elsewhere. *opaque is set for CONDITIONAL_ONE, and lies in the
+ * header. */
 enum conditional_tag conditional_if_match(struct str header, struct str *opaque);
 
 /* Accept: this very name is there, with a quality above 0 (section 12.4.2), and the usual answer is

@@ -16,23 +16,35 @@ static enum stage_result not_allowed(struct request *request, struct str allow)
     return request_fail_own(request, 405, &err);
 }
 
+static enum stage_result not_found(struct request *request)
+{
+    struct error err = {0};
+    error_set(&err, CODE_NOT_FOUND, "NO_SUCH_PATH", "There is nothing at this path.");
+    return request_fail_own(request, 0, &err);
+}
+
 static enum stage_result try_static(struct request *request)
 {
     struct gateway *gateway = request->gateway;
     struct error err = {0};
-    int status;
     bool get = str_eq(request->http->method, STR("GET")) || request->is_head;
-    if (gateway->files) {
-        request->label = STR("static");
-        if (get && static_answer(gateway->files, request->exchange, request->headers,
-                                 request->header_count, &status))
-            return STAGE_ANSWERED;
-        if (!get && static_exists(gateway->files, request->exchange))
-            return not_allowed(request, STR("GET, HEAD, OPTIONS"));
+    if (!gateway->files || (!get && !static_exists(gateway->files, request->exchange)))
+        return not_found(request);
+    request->label = STR("static");
+    if (!get)
+        return not_allowed(request, STR("GET, HEAD, OPTIONS"));
+    switch (
+        static_answer(gateway->files, request->exchange, request->headers, request->header_count)) {
+    case STATIC_ANSWERED:
+        return STAGE_ANSWERED;
+    case STATIC_MISMATCH:
+        error_set(&err, CODE_ABORTED, "ETAG_MISMATCH", "If-Match: the file is another by now.");
+        return request_fail_own(request, 412, &err);
+    case STATIC_NO_FILE:
+        request->label = STR("");
+        break;
     }
-    request->label = STR("");
-    error_set(&err, CODE_NOT_FOUND, "NO_SUCH_PATH", "There is nothing at this path.");
-    return request_fail_own(request, 0, &err);
+    return not_found(request);
 }
 
 enum stage_result stage_route(struct request *request)

@@ -198,34 +198,53 @@ static void add_security(struct http_header *headers, size_t *count, struct str 
     add(headers, count, STR("Cross-Origin-Opener-Policy"), STR("same-origin"));
 }
 
-bool static_answer(struct static_files *files, struct http_exchange *exchange,
-                   struct http_header *headers, size_t count, int *status)
+/* If-Match may name any representation, not only the one that would be sent (RFC 9110 section
+ * 13.1.1). */
+static bool is_current(const struct static_file *file, struct http_exchange *exchange)
+{
+    struct str wanted = http_header_list(http_exchange_request(exchange), STR("If-Match"),
+                                         http_exchange_arena(exchange));
+    return !wanted.ptr || conditional_matches_strongly(wanted, str_of(file->etag)) ||
+           (file->gzip.len && conditional_matches_strongly(wanted, str_of(file->gzip_etag)));
+}
+
+/* Under the lock. */
+static void answer_file(struct static_files *files, const struct static_file *file,
+                        struct http_exchange *exchange, struct http_header *headers, size_t count)
 {
     const struct http_request *request = http_exchange_request(exchange);
     struct arena *arena = http_exchange_arena(exchange);
+    bool gzip =
+        file->gzip.len &&
+        conditional_accepts(http_header_list(request, STR("Accept-Encoding"), arena), STR("gzip"));
+    struct str etag = str_of(gzip ? file->gzip_etag : file->etag);
+    struct str known = http_header_list(request, STR("If-None-Match"), arena);
+    bool unchanged = known.ptr && conditional_matches(known, etag);
+    add(headers, &count, STR("Content-Type"), str_of(file->type));
+    add(headers, &count, STR("ETag"), etag);
+    add(headers, &count, STR("Cache-Control"), STR("no-cache"));
+    if (file->gzip.len)
+        add(headers, &count, STR("Vary"), STR("Accept-Encoding"));
+    if (gzip)
+        add(headers, &count, STR("Content-Encoding"), STR("gzip"));
+    add_security(headers, &count, buf_str(&files->policy));
+    http_answer(exchange, unchanged ? 304 : 200, headers, count,
+                unchanged ? STR("") : buf_str(gzip ? &file->gzip : &file->plain));
+}
+
+enum static_result static_answer(struct static_files *files, struct http_exchange *exchange,
+                                 struct http_header *headers, size_t count)
+{
+    enum static_result result = STATIC_NO_FILE;
     struct str path;
     if (!decode_path(exchange, &path))
-        return false;
+        return result;
     pthread_mutex_lock(&files->lock);
     const struct static_file *file = find(files, path);
-    if (file) {
-        bool gzip = file->gzip.len &&
-                    conditional_accepts(http_header_list(request, STR("Accept-Encoding"), arena),
-                                        STR("gzip"));
-        struct str etag = str_of(gzip ? file->gzip_etag : file->etag);
-        struct str wanted = http_header_list(request, STR("If-None-Match"), arena);
-        *status = wanted.ptr && conditional_matches(wanted, etag) ? 304 : 200;
-        add(headers, &count, STR("Content-Type"), str_of(file->type));
-        add(headers, &count, STR("ETag"), etag);
-        add(headers, &count, STR("Cache-Control"), STR("no-cache"));
-        if (file->gzip.len)
-            add(headers, &count, STR("Vary"), STR("Accept-Encoding"));
-        if (gzip)
-            add(headers, &count, STR("Content-Encoding"), STR("gzip"));
-        add_security(headers, &count, buf_str(&files->policy));
-        http_answer(exchange, *status, headers, count,
-                    *status == 304 ? STR("") : buf_str(gzip ? &file->gzip : &file->plain));
-    }
+    if (file)
+        result = is_current(file, exchange) ? STATIC_ANSWERED : STATIC_MISMATCH;
+    if (result == STATIC_ANSWERED)
+        answer_file(files, file, exchange, headers, count);
     pthread_mutex_unlock(&files->lock);
-    return file != NULL;
+    return result;
 }

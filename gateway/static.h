@@ -23,12 +23,18 @@ enum code static_open(const struct static_options *options, struct static_files 
                       struct error *err) MUST_CHECK;
 void static_free(struct static_files *files);
 
+enum static_result {
+    STATIC_ANSWERED,
+    STATIC_NO_FILE,  /* nothing has been answered */
+    STATIC_MISMATCH, /* nor here: If-Match names no representation of the file */
+};
+
 /*
- * Answers GET or HEAD for a file, adding to `headers` (HTTP_HEADERS_MAX long, `count` used). False
- * when there is no such file: nothing has been answered. *status is what was. Thread-safe.
+ * Answers GET or HEAD for a file, adding to `headers` (HTTP_HEADERS_MAX long, `count` used).
+ * Thread-safe.
  */
-bool static_answer(struct static_files *files, struct http_exchange *exchange,
-                   struct http_header *headers, size_t count, int *status);
+enum static_result static_answer(struct static_files *files, struct http_exchange *exchange,
+                                 struct http_header *headers, size_t count);
 
 /* True when a path names a file of the directory. Thread-safe. */
 bool static_exists(struct static_files *files, struct http_exchange *exchange);

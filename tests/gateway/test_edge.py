@@ -110,6 +110,23 @@ def test_revalidation(http, site, wait_until):
     wait_until(lambda: http.get("/new.txt").status_code == 404)
 
 
+# Rule 20.
+def test_if_match_of_files(http):
+    etags = [http.get("/js/main.js", headers={"Accept-Encoding": coding}).headers["etag"]
+             for coding in ("gzip", "identity")]
+    assert etags[0] != etags[1]
+    for known in (*etags, "*", f'"x", {etags[0]}'):
+        assert http.get("/js/main.js", headers={"If-Match": known}).status_code == 200, known
+    for known in ('"x"', '""', f"W/{etags[1]}", "x", ""):
+        answer = http.get("/js/main.js", headers={"If-Match": known, "If-None-Match": "*"})
+        assert answer.status_code == 412, known
+        assert answer.json()["error"]["details"][0]["reason"] == "ETAG_MISMATCH"
+        assert http.head("/js/main.js", headers={"If-Match": known}).status_code == 412
+    assert http.get("/nothing.js", headers={"If-Match": "*"}).status_code == 404
+    both = http.get("/js/main.js", headers={"If-Match": "*", "If-None-Match": "*"})
+    assert both.status_code == 304
+
+
 def test_page_config(start, shared_upstream, site, tmp_path, wait_until):
     """One file from elsewhere, and other origins in the policy: that is all a page's set-up needs."""
     from conftest import settings

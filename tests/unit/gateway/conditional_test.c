@@ -35,6 +35,16 @@ static void matches(void **state)
             fail_msg("%s", rows[i].header);
 }
 
+/* Rule 20: a weak tag never matches strongly. */
+static void matches_strongly(void **state)
+{
+    (void)state;
+    assert_true(conditional_matches_strongly(STR("*"), STR("\"a\"")));
+    assert_true(conditional_matches_strongly(STR("W/\"a\", \"a\""), STR("\"a\"")));
+    assert_false(conditional_matches_strongly(STR("W/\"a\", \"b\""), STR("\"a\"")));
+    assert_false(conditional_matches_strongly(STR(""), STR("\"a\"")));
+}
+
 /* Rule 20. */
 static void reads_if_match(void **state)
 {
@@ -140,9 +150,8 @@ static void prefers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(matches),
-        cmocka_unit_test(reads_if_match),
-        cmocka_unit_test(negotiates),
+        cmocka_unit_test(matches),        cmocka_unit_test(matches_strongly),
+        cmocka_unit_test(reads_if_match), cmocka_unit_test(negotiates),
         cmocka_unit_test(prefers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
