@@ -150,7 +150,6 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     exchange->stream_id = frame->hd.stream_id;
     exchange->reading = exchange->listed = true;
     exchange->request.minor_version = 2;
-    h2->last_stream = frame->hd.stream_id;
     exchange->next = h2->streams;
     h2->streams = exchange;
     h2->stream_count++;
@@ -321,14 +320,27 @@ static int64_t cost_of(const nghttp2_frame *frame)
     }
 }
 
-/* nghttp2 passes over headers for a stream that was left out and is none of those it remembers as
- * closed; RFC 9113 section 5.1.1 wants the connection to end. */
+/*
+ * nghttp2 passes over headers for a stream that it does not know any more. That is right for one
+ * that was closed (trailers may be on their way when we reset it); for one that was left out RFC
+ * 9113 section 5.1.1 wants the connection to end. The client's have odd numbers: when all were
+ * begun, none was left out.
+ */
 static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *head, void *user)
 {
     struct http_conn *conn = user;
-    if (head->type == NGHTTP2_HEADERS && head->stream_id < conn->h2->last_stream &&
-        !nghttp2_session_find_stream(session, head->stream_id))
-        nghttp2_session_terminate_session(session, NGHTTP2_PROTOCOL_ERROR);
+    struct h2 *h2 = conn->h2;
+    if (head->type != NGHTTP2_HEADERS)
+        return 0;
+    if (head->stream_id > h2->last_stream) {
+        h2->last_stream = head->stream_id;
+        h2->begun++;
+    } else if (head->stream_id < h2->last_stream &&
+               !nghttp2_session_find_stream(session, head->stream_id)) {
+        spend(conn, WASTED_REQUEST);
+        if (h2->begun <= h2->last_stream / 2)
+            nghttp2_session_terminate_session(session, NGHTTP2_PROTOCOL_ERROR);
+    }
     return 0;
 }
 

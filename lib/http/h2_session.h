@@ -9,7 +9,8 @@ struct h2 {
     nghttp2_session *session;
     struct http_exchange *streams; /* all that are open, by `next` */
     uint32_t stream_count;
-    int32_t last_stream;       /* the highest that a client has begun */
+    int32_t last_stream;       /* the highest that the client has begun */
+    int32_t begun;             /* how many it has */
     int64_t budget, budget_ms; /* for frames that do no work, as of then */
     uint64_t updates_owed;     /* by the client, for what it has been sent */
     bool heading;              /* a header block has begun and is not complete */

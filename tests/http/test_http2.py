@@ -36,6 +36,11 @@ def tls(module_start, tmp_path_factory):
     return server.port, authority.ca
 
 
+def block(client):
+    return client.h2.encoder.encode([(":method", "GET"), (":scheme", "http"), (":path", "/delay?ms=9"),
+                                     (":authority", "a")])
+
+
 def echo(stream):
     assert stream.status == 200, stream.headers
     return json.loads(stream.body)
@@ -84,6 +89,22 @@ def test_trailers_are_read_and_dropped(client):
     client.flush()
     seen = echo(client.finish(stream_id))
     assert seen["body_hex"] == "6162" and "x-trailer" not in seen["headers"]
+
+
+def test_trailers_may_come_long_after_a_reset(client):
+    stream_id = client.start("/headers-reject", method="POST", end=False)
+    client.read(lambda: client.streams[stream_id].reset is not None)
+    for _ in range(60):  # more than --streams, which is what nghttp2 remembers
+        assert client.get("/hello").status == 200
+    client.raw(HEADERS, 0x5, stream_id, client.h2.encoder.encode([("x-trailer", "1")]))
+    assert client.get("/echo", headers=[("x-trailer", "1")]).status == 200
+
+
+def test_a_stream_that_was_left_out_is_not_begun_later(client):
+    client.h2.highest_outbound_stream_id = 1
+    assert client.get("/hello").status == 200
+    client.raw(HEADERS, 0x5, 1, block(client))
+    client.expect_goaway(CODES.PROTOCOL_ERROR)
 
 
 # Rule 3.
@@ -352,11 +373,6 @@ def test_http2_can_be_off(start):
 
 
 # --- frames that only cost ---
-
-def block(client):
-    return client.h2.encoder.encode([(":method", "GET"), (":scheme", "http"), (":path", "/delay?ms=9"),
-                                     (":authority", "a")])
-
 
 def rapid_reset(client, i):
     client.raw(HEADERS, 0x5, 2 * i + 1, block(client))
