@@ -297,23 +297,24 @@ static bool flush_ring(struct emitter *emitter, int64_t now_ms)
     return any;
 }
 
+/* As many as wait at the beginning, however small the batches turn out that an hour's end or their
+ * bytes cut short; what comes meanwhile is for the next flush, so that this one ends. */
 static bool seal_writes(struct emitter *emitter)
 {
     struct store *store = emitter->options.store;
     struct store_outbox_stats stats;
-    size_t sealed = 0, before;
-    do {
-        struct error err = {0};
-        before = sealed;
-        store->vtable->outbox_stats(store, &stats);
-        if (!stats.unsealed)
-            break;
-        if (store->vtable->outbox_seal(store, &before, &err) != CODE_OK) {
+    struct error err = {0};
+    size_t sealed = 0, some;
+    store->vtable->outbox_stats(store, &stats);
+    while (sealed < stats.unsealed) {
+        if (store->vtable->outbox_seal(store, &some, &err) != CODE_OK) {
             log_error("seal_failed", LOG_ERR(&err));
             break;
         }
-        sealed += before;
-    } while (before == EVENT_BATCH_EVENTS_MAX);
+        if (!some)
+            break;
+        sealed += some;
+    }
     return sealed > 0;
 }
 

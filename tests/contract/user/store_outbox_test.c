@@ -1,6 +1,8 @@
 /* The outbox: what is sealed stays as it is, what is forgotten is counted, nothing is lost. */
 #include "tests/contract/user/store_suite.h"
 
+#include "user/emitter.h"
+
 static size_t seal(struct suite *suite)
 {
     size_t sealed;
@@ -140,6 +142,37 @@ static void sealing_stops_at_a_full_batch(void **state)
     assert_int_equal(seal(suite), 3);
 }
 
+/* Batches that are cut short: two by the end of an hour, one by its bytes. */
+static void a_flush_seals_whatever_waits(void **state)
+{
+    static char large[EVENT_BATCH_BYTES_MAX / 3];
+    struct suite *suite = *state;
+    struct store_write write = suite_write(NULL);
+    struct store_batch line[8];
+    struct emitter *emitter =
+        emitter_new_idle(&(struct emitter_options){.store = suite->store,
+                                                   .clock = &suite->clock.base,
+                                                   .ring_slots = 2,
+                                                   .outbox_bytes_max = 1 << 20});
+    create_in_hour(suite, "1@x", SUITE_HOUR);
+    create_in_hour(suite, "2@x", SUITE_HOUR + 3600);
+    write.event = (struct store_event){{large, sizeof large}, SUITE_HOUR + 7200};
+    for (int i = 3; i <= 5; i++) {
+        char email[16];
+        snprintf(email, sizeof email, "%d@x", i);
+        struct user user = suite_user(suite, email, "U"), created;
+        assert_int_equal(suite->store->vtable->create(suite->store, &write, &user, &suite->arena,
+                                                      &created, &suite->replayed, &suite->err),
+                         CODE_OK);
+    }
+    emitter_flush(emitter);
+    assert_int_equal(suite_stats(suite).unsealed, 0);
+    assert_int_equal(oldest(suite, line, 8, 1 << 20), 4);
+    assert_int_equal(line[2].count, 2);
+    assert_int_equal(line[3].count, 1);
+    emitter_free(emitter);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -147,6 +180,7 @@ int main(void)
         SUITE_TEST(line_is_cut_by_number_and_bytes),
         SUITE_TEST(hours_count_made_and_waiting),
         SUITE_TEST(refused_batch_is_kept_aside_until_readmitted),
+        SUITE_TEST(a_flush_seals_whatever_waits),
         SUITE_LARGE_TEST(sealing_stops_at_a_full_batch),
     };
     return suite_run(tests);
