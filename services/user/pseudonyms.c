@@ -22,7 +22,8 @@ struct place {
 struct pseudonyms {
     struct store *store;
     const struct clock *clock;
-    pthread_mutex_t lock;
+    pthread_mutex_t lock; /* guards what follows */
+    uint64_t forgotten;   /* how many times somebody was */
     struct place places[PLACES];
 };
 
@@ -79,13 +80,23 @@ static bool recall(struct pseudonyms *pseudonyms, const struct store_actor *acto
     return found;
 }
 
-static void remember(struct pseudonyms *pseudonyms, const struct store_actor *actor,
-                     struct id pseudonym)
+static uint64_t times_forgotten(struct pseudonyms *pseudonyms)
+{
+    pthread_mutex_lock(&pseudonyms->lock);
+    uint64_t times = pseudonyms->forgotten;
+    pthread_mutex_unlock(&pseudonyms->lock);
+    return times;
+}
+
+/* Nothing, if somebody was forgotten since `forgotten` was read, before the store was asked: its
+ * answer may be of before that. */
+static void remember(struct pseudonyms *pseudonyms, uint64_t forgotten,
+                     const struct store_actor *actors, const struct id *found, size_t count)
 {
     int64_t until_ms = clock_mono_ms(pseudonyms->clock) + REMEMBER_MS;
-    struct place *place = place_of(pseudonyms, actor);
     pthread_mutex_lock(&pseudonyms->lock);
-    *place = (struct place){*actor, pseudonym, until_ms};
+    for (size_t i = 0; pseudonyms->forgotten == forgotten && i < count; i++)
+        *place_of(pseudonyms, &actors[i]) = (struct place){actors[i], found[i], until_ms};
     pthread_mutex_unlock(&pseudonyms->lock);
 }
 
@@ -115,6 +126,7 @@ enum code pseudonyms_find(struct pseudonyms *pseudonyms, const struct store_call
     struct store_actor missing[PSEUDONYMS_AT_ONCE];
     struct id proposed[PSEUDONYMS_AT_ONCE];
     size_t place[PSEUDONYMS_AT_ONCE], missing_count = 0;
+    uint64_t forgotten = times_forgotten(pseudonyms);
     for (size_t i = 0; i < count; i++) {
         place[i] = PSEUDONYMS_AT_ONCE;
         if (recall(pseudonyms, &actors[i], &found[i]))
@@ -130,8 +142,7 @@ enum code pseudonyms_find(struct pseudonyms *pseudonyms, const struct store_call
     struct store *store = pseudonyms->store;
     if (store->vtable->actors(store, call, missing, proposed, missing_count, err) != CODE_OK)
         return err->code;
-    for (size_t i = 0; i < missing_count; i++)
-        remember(pseudonyms, &missing[i], proposed[i]);
+    remember(pseudonyms, forgotten, missing, proposed, missing_count);
     for (size_t i = 0; i < count; i++)
         if (place[i] < PSEUDONYMS_AT_ONCE)
             found[i] = proposed[place[i]];
@@ -144,7 +155,9 @@ enum code pseudonyms_forget(struct pseudonyms *pseudonyms, const struct store_ca
     struct store *store = pseudonyms->store;
     struct place *place = place_of(pseudonyms, actor);
     enum code code = store->vtable->actor_forget(store, call, actor, err);
+    /* After the store's answer: who asks the store from now on does not get it there either. */
     pthread_mutex_lock(&pseudonyms->lock);
+    pseudonyms->forgotten++;
     if (same(&place->actor, actor))
         place->until_ms = 0;
     pthread_mutex_unlock(&pseudonyms->lock);

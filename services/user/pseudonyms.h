@@ -25,6 +25,7 @@ enum code pseudonyms_find(struct pseudonyms *pseudonyms, const struct store_call
                           const struct store_actor *actors, struct id *found, size_t count,
                           struct error *err) MUST_CHECK;
 
-/* Forgets it here and in the store. Another process of the same store may use it for a minute. */
+/* Forgets it here and in the store: whoever asks here afterwards is given another. Another process
+ * of the same store may use it for a minute. */
 enum code pseudonyms_forget(struct pseudonyms *pseudonyms, const struct store_call *call,
                             const struct store_actor *actor, struct error *err) MUST_CHECK;

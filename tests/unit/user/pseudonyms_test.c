@@ -76,6 +76,54 @@ static void many_at_once_and_some_twice(void **state)
     pseudonyms_free(pseudonyms);
 }
 
+/* A store whose answer comes when the actor, whose pseudonym is in it, has just been forgotten. */
+struct slow_store {
+    struct store base;
+    struct store_vtable vtable;
+    struct store *real;
+    struct pseudonyms *pseudonyms;
+    const struct store_actor *forget; /* NULL: nobody more */
+};
+
+static enum code slow_actors(struct store *base, const struct store_call *call,
+                             const struct store_actor *actors, struct id *pseudonyms, size_t count,
+                             struct error *err)
+{
+    struct slow_store *slow = (struct slow_store *)base;
+    enum code code = slow->real->vtable->actors(slow->real, call, actors, pseudonyms, count, err);
+    const struct store_actor *forget = slow->forget;
+    slow->forget = NULL;
+    if (forget)
+        assert_int_equal(pseudonyms_forget(slow->pseudonyms, call, forget, err), CODE_OK);
+    return code;
+}
+
+static enum code slow_forget(struct store *base, const struct store_call *call,
+                             const struct store_actor *actor, struct error *err)
+{
+    struct slow_store *slow = (struct slow_store *)base;
+    return slow->real->vtable->actor_forget(slow->real, call, actor, err);
+}
+
+static void forgotten_while_it_is_found(void **state)
+{
+    struct suite *suite = *state;
+    struct store_actor ada = pseudonyms_actor(STR("i"), STR("ada"));
+    struct slow_store slow = {.vtable = {.actors = slow_actors, .actor_forget = slow_forget},
+                              .real = suite->store,
+                              .forget = &ada};
+    slow.base.vtable = &slow.vtable;
+    slow.pseudonyms = pseudonyms_new(&slow.base, &suite->clock.base);
+    struct id before = find(slow.pseudonyms, ada); /* asked for before, so it may still be */
+    struct id after = find(slow.pseudonyms, ada);
+    assert_other(before, after);
+    assert_same(find(slow.pseudonyms, ada), after);
+    struct pseudonyms *another = pseudonyms_new(suite->store, &suite->clock.base);
+    assert_same(find(another, ada), after); /* it is the one that the store has */
+    pseudonyms_free(another);
+    pseudonyms_free(slow.pseudonyms);
+}
+
 /* What the events carry: of a read through the ring, and of a write. */
 static void events_carry_them(void **state)
 {
@@ -119,6 +167,7 @@ int main(void)
         cmocka_unit_test(who_is_who),
         SUITE_TEST(the_same_until_forgotten),
         SUITE_TEST(many_at_once_and_some_twice),
+        SUITE_TEST(forgotten_while_it_is_found),
         SUITE_TEST(events_carry_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
