@@ -36,6 +36,7 @@ void error_clear(struct error *err)
     err->code = CODE_OK;
     err->text[0] = err->reason[0] = '\0';
     err->retry_after_ms = err->field_count = 0;
+    err->unsure = false;
 }
 
 /* After a snprintf that wanted `length` bytes: takes half a UTF-8 sequence off the cut. */

@@ -8,6 +8,7 @@
 #pragma once
 #include "base/str.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum code {
@@ -47,6 +48,7 @@ struct error {
     char text[ERROR_TEXT_BYTES];     /* a sentence for people; may be shown to the caller */
     char reason[ERROR_REASON_BYTES]; /* UPPER_SNAKE_CASE, or "" */
     uint32_t retry_after_ms;         /* 0: not said */
+    bool unsure;                     /* what was asked may have been, or still be, carried out */
     uint32_t field_count;
     struct error_field fields[ERROR_FIELDS_MAX];
 };

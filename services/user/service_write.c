@@ -1,7 +1,8 @@
 /*
  * Create, update, delete. The event of a success commits with the row; a failure is told of through
- * the ring; an answer given a second time for the same request_id, and an update that changes
- * nothing, are no events at all.
+ * the ring, unless the store cannot say whether it is one: if the write is carried out after all,
+ * its event commits with it. An answer given a second time for the same request_id, and an update
+ * that changes nothing, are no events at all.
  */
 #include "user/service_internal.h"
 
@@ -71,9 +72,9 @@ static enum code prepare(struct writing *writing, const char *request_id, struct
     return CODE_OK;
 }
 
-static enum code end(struct writing *writing, enum code code)
+static enum code end(struct writing *writing, enum code code, const struct error *err)
 {
-    if (code == CODE_OK)
+    if (code == CODE_OK || err->unsure)
         return code;
     writing->facts.result_count = 0;
     return service_tell(writing->call, &writing->facts, code);
@@ -114,7 +115,7 @@ enum code service_create_user(struct rpc_call *call, const void *request, void *
         service_fill_user(response, &created, writing.arena);
         rpc_call_about(call, str_of(((const Omnidata__User__V1__User *)response)->id));
     }
-    return end(&writing, code);
+    return end(&writing, code, err);
 }
 
 static enum code update(struct writing *writing,
@@ -142,7 +143,7 @@ enum code service_update_user(struct rpc_call *call, const void *request, void *
     enum code code = update(&writing, request, &updated, err);
     if (code == CODE_OK)
         service_fill_user(response, &updated, writing.arena);
-    return end(&writing, code);
+    return end(&writing, code, err);
 }
 
 static enum code delete (struct writing *writing,
@@ -162,5 +163,6 @@ enum code service_delete_user(struct rpc_call *call, const void *request, void *
     struct writing writing;
     (void)response;
     begin(&writing, call, EVENT_USER_DELETED);
-    return end(&writing, delete (&writing, request, err));
+    enum code code = delete (&writing, request, err);
+    return end(&writing, code, err);
 }

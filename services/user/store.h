@@ -3,8 +3,10 @@
  * and idempotency record of a write commit in one transaction, or none of them does; when a write
  * returns OK it is durable. Implementations: store_sqlite, store_dynamodb.
  *
- * All functions are thread-safe and block at most until the call's deadline (DEADLINE_EXCEEDED; a
- * write may then still be carried out). Results live in the arena that was handed in. RESOURCE_
+ * All functions are thread-safe and block at most until the call's deadline (DEADLINE_EXCEEDED).
+ * After an error of create, update or remove whose err->unsure is set the write may have been
+ * carried out all the same, or still be, with its event; after any other it never will: that is how
+ * one write has one event. Results live in the arena that was handed in. RESOURCE_
  * EXHAUSTED (DISK_FULL) when there is no room; nothing has changed then.
  */
 #pragma once

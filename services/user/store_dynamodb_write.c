@@ -22,6 +22,7 @@ struct attempt {
     struct dynamodb_write tx;
     struct dynamodb_refusal refusal;
     int user_action, email_action, once_action; /* -1: none */
+    bool unsure;                                /* a transaction with the event may be committed */
 };
 
 static void attempt_init(struct attempt *attempt, struct store_dynamodb *store,
@@ -114,7 +115,7 @@ static enum code commit(struct attempt *attempt, const struct user *answer, stru
     if (code == CODE_OK)
         outbox_written(attempt->store, &attempt->write->event);
     else if (attempt->refusal.unsure)
-        atomic_store(&attempt->store->unsure, true);
+        attempt->unsure = true;
     return code;
 }
 
@@ -303,6 +304,15 @@ static enum code erase(struct attempt *attempt, struct id id, struct str etag, b
 
 /* --- the vtable's functions --- */
 
+static enum code end(const struct attempt *attempt, enum code code, struct error *err)
+{
+    if (attempt->unsure)
+        atomic_store(&attempt->store->unsure, true);
+    if (code != CODE_OK)
+        err->unsure = attempt->unsure;
+    return code;
+}
+
 enum code store_dynamodb_create(struct store *base, const struct store_write *write,
                                 const struct user *user, struct arena *arena, struct user *created,
                                 bool *replayed, struct error *err)
@@ -317,7 +327,7 @@ enum code store_dynamodb_create(struct store *base, const struct store_write *wr
     if (code == CODE_OK)
         *created = user_copy(arena, &answer);
     arena_clear(&own);
-    return code;
+    return end(&attempt, code, err);
 }
 
 enum code store_dynamodb_update(struct store *base, const struct store_write *write,
@@ -333,7 +343,7 @@ enum code store_dynamodb_update(struct store *base, const struct store_write *wr
     if (code == CODE_OK)
         *updated = user_copy(arena, &answer);
     arena_clear(&own);
-    return code;
+    return end(&attempt, code, err);
 }
 
 enum code store_dynamodb_remove(struct store *base, const struct store_write *write, struct id id,
@@ -345,5 +355,5 @@ enum code store_dynamodb_remove(struct store *base, const struct store_write *wr
     attempt_init(&attempt, (struct store_dynamodb *)base, write, &own);
     enum code code = erase(&attempt, id, etag, replayed, err);
     arena_clear(&own);
-    return code;
+    return end(&attempt, code, err);
 }

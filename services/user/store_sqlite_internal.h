@@ -78,7 +78,7 @@ extern const struct db_schema store_sqlite_schema;
 /* --- writer --- */
 struct write_op *store_sqlite_op(void);
 /* Hands the operation over and waits for its group. What comes back is op->err, or why it was not
- * waited for; the caller releases in any case. */
+ * waited for, with err->unsure when its group runs already; the caller releases in any case. */
 enum code store_sqlite_submit(struct store_sqlite *store, struct write_op *op, int64_t remaining_ms,
                               struct error *err);
 void store_sqlite_release(struct store_sqlite *store, struct write_op *op);

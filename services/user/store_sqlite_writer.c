@@ -108,6 +108,7 @@ enum code store_sqlite_submit(struct store_sqlite *store, struct write_op *op, i
                          op->state == WRITE_WAITS
                              ? "the write was not begun in time"
                              : "the write was not finished in time; it may still be carried out");
+        err->unsure = op->state == WRITE_RUNS;
         if (op->state == WRITE_WAITS)
             take_out(store, op);
     } else if (code == CODE_OK && op->err.code != CODE_OK) {

@@ -1,4 +1,5 @@
 """Events of the user service, taken in by an analytics service made of python3-grpcio."""
+import sqlite3
 import threading
 from concurrent import futures
 
@@ -86,6 +87,24 @@ def test_every_call_becomes_one_event(serve, analytics, refused, wait_until):
     ]
     assert len({event.id for event in events}) == 10
     assert all(event.schema_version == 1 and event.HasField("time") for event in events)
+
+
+def test_write_that_outlives_its_deadline_is_one_event(serve, analytics, refused, tmp_path, wait_until):
+    from omnidata.user.v1 import user_pb2 as pb
+    program, users = serve(events=f"grpc://127.0.0.1:{analytics.port}")
+    made = users.create("a@example.com", "Anna")
+    held = sqlite3.connect(tmp_path / "data" / "users.db", isolation_level=None)
+    held.execute("BEGIN IMMEDIATE")  # the writer has begun, and waits
+    with pytest.raises(refused) as error:
+        users._call(users.stub.UpdateUser, pb.UpdateUserRequest(
+            user=pb.User(id=made.id, display_name="Berta")), timeout=1)
+    assert error.value.code == "DEADLINE_EXCEEDED"
+    wait_until(lambda: [line for line in program.events("audit")
+                        if line["method"].endswith("/UpdateUser")], what="the service gives up too")
+    held.close()
+    program.stop()
+    updates = [event for event in analytics.events() if event.kind == event_pb2.EVENT_KIND_USER_UPDATED]
+    assert [event.user_id for event in updates] == [made.id]
 
 
 def test_trace_id_is_the_calls(serve, analytics, wait_until):

@@ -256,6 +256,48 @@ static void a_lost_answer_needs_no_request_id(void **state)
     assert_int_equal(dynamodb_fake_items(suite->fake, "1/q/"), 3);
 }
 
+static void assert_unsure(struct suite *suite, enum code code)
+{
+    assert_int_equal(code, CODE_UNAVAILABLE);
+    assert_true(suite->err.unsure);
+    dynamodb_fake_fail(suite->fake, FAKE_NONE, 0, false);
+}
+
+/* Rule 39. The answer to the transaction is lost. */
+static void what_may_have_been_carried_out_is_unsure(void **state)
+{
+    struct suite *suite = *state;
+    struct user user = suite_user(suite, "a@x", "A"), got;
+    struct user_change change = {
+        .id = user.id, .fields = USER_FIELD_GIVEN_NAME, .values = {.given_name = STR("B")}};
+    dynamodb_fake_fail(suite->fake, FAKE_LOST, 1, false);
+    assert_unsure(suite, suite_create_once(suite, &user, NULL, &got));
+    assert_int_equal(suite_get(suite, user.id, &got), CODE_OK);
+    dynamodb_fake_fail(suite->fake, FAKE_LOST, 2, false); /* after a read */
+    assert_unsure(suite, suite_update(suite, &change, &got));
+    assert_int_equal(suite_get(suite, user.id, &got), CODE_OK);
+    assert_int_equal(got.version, 2);
+    dynamodb_fake_fail(suite->fake, FAKE_LOST, 2, false);
+    assert_unsure(suite, suite_remove(suite, user.id, STR("")));
+    assert_int_equal(suite_get(suite, user.id, &got), CODE_NOT_FOUND);
+}
+
+static void what_was_not_carried_out_is_sure(void **state)
+{
+    struct suite *suite = *state;
+    struct user user = suite_create(suite, "a@x", "A"), other = suite_user(suite, "a@x", "B"), got;
+    struct user_change change = {
+        .id = user.id, .fields = USER_FIELD_GIVEN_NAME, .values = {.given_name = STR("B")}};
+    assert_int_equal(suite_create_once(suite, &other, NULL, &got), CODE_ALREADY_EXISTS);
+    assert_false(suite->err.unsure);
+    dynamodb_fake_fail(suite->fake, FAKE_REFUSED, 1, false); /* the read */
+    assert_int_equal(suite_update(suite, &change, &got), CODE_UNAVAILABLE);
+    assert_false(suite->err.unsure);
+    dynamodb_fake_fail(suite->fake, FAKE_NONE, 0, false);
+    assert_int_equal(suite_remove(suite, other.id, STR("")), CODE_NOT_FOUND);
+    assert_false(suite->err.unsure);
+}
+
 /* --- in between --- */
 
 struct intruder {
@@ -549,11 +591,17 @@ static void what_never_passes_is_not_tried_again(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_operation_fails_once), cmocka_unit_test(every_third_operation_fails),
-        TEST(a_lost_answer_needs_no_request_id),      TEST(a_change_in_between_is_not_overwritten),
-        TEST(the_largest_change_is_one_transaction),  TEST(races_have_one_winner),
-        TEST(a_table_that_stays_busy_is_told_so),     TEST(what_never_passes_is_not_tried_again),
+        cmocka_unit_test(every_operation_fails_once),
+        cmocka_unit_test(every_third_operation_fails),
+        TEST(a_lost_answer_needs_no_request_id),
+        TEST(a_change_in_between_is_not_overwritten),
+        TEST(the_largest_change_is_one_transaction),
+        TEST(races_have_one_winner),
+        TEST(a_table_that_stays_busy_is_told_so),
+        TEST(what_never_passes_is_not_tried_again),
         TEST(a_wrong_table_is_refused_at_start),
+        TEST(what_may_have_been_carried_out_is_unsure),
+        TEST(what_was_not_carried_out_is_sure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

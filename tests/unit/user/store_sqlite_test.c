@@ -230,6 +230,49 @@ static void full_line_is_overload(void **state)
     assert_string_equal(suite->err.reason, REASON_OVERLOADED);
 }
 
+/* --- a write that takes too long --- */
+
+/* Another connection keeps the writer waiting inside its group. */
+static struct db *hold_writer(struct suite *suite)
+{
+    struct db *db;
+    assert_int_equal(db_open_reader(suite->path, &db, &suite->err), CODE_OK);
+    assert_int_equal(db_exec(db, "PRAGMA query_only=0; BEGIN IMMEDIATE", &suite->err), CODE_OK);
+    return db;
+}
+
+/* Waits longer and longer, until its time runs out when it has begun and not before. */
+static void create_until_begun(struct suite *suite, const struct user *user)
+{
+    struct store_write write = suite_write(NULL);
+    struct user created;
+    write.call.remaining_ms = 1;
+    do {
+        write.call.remaining_ms *= 2;
+        error_clear(&suite->err);
+        assert_int_equal(suite->store->vtable->create(suite->store, &write, user, &suite->arena,
+                                                      &created, &suite->replayed, &suite->err),
+                         CODE_DEADLINE_EXCEEDED);
+        assert_string_equal(suite->err.reason, REASON_DEADLINE);
+    } while (!suite->err.unsure);
+}
+
+static void a_write_that_may_still_happen_is_unsure(void **state)
+{
+    struct suite *suite = *state;
+    struct user user = suite_user(suite, "a@x", "A"), got;
+    struct db *held = hold_writer(suite);
+    create_until_begun(suite, &user);
+    assert_string_equal(suite->err.text,
+                        "the write was not finished in time; it may still be carried out");
+    db_close(held);
+    suite_create(suite, "b@x", "B"); /* comes after it */
+    assert_int_equal(suite_get(suite, user.id, &got), CODE_OK);
+    assert_int_equal(suite_stats(suite).events, 2);
+    assert_int_equal(suite_create_once(suite, &user, NULL, &got), CODE_ALREADY_EXISTS);
+    assert_false(suite->err.unsure);
+}
+
 /* --- two outboxes --- */
 
 /* What another connection sees of the users' database: changes with every commit. */
@@ -343,6 +386,7 @@ int main(void)
         SUITE_TEST(full_store_refuses_keeps_and_recovers),
         SUITE_TEST(one_that_does_not_fit_leaves_its_neighbours_alone),
         SUITE_TEST(full_line_is_overload),
+        SUITE_TEST(a_write_that_may_still_happen_is_unsure),
         SUITE_TEST(events_of_reads_leave_the_users_alone),
         SUITE_TEST(two_outboxes_are_one_line),
     };
