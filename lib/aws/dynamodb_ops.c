@@ -215,16 +215,17 @@ enum code dynamodb_change(const struct dynamodb_ops *ops, struct dynamodb_key ke
     return CODE_OK;
 }
 
-enum code dynamodb_delete(const struct dynamodb_ops *ops, struct dynamodb_key key, int64_t until_ms,
-                          struct arena *arena, struct error *err)
+enum code dynamodb_delete(const struct dynamodb_ops *ops, struct dynamodb_key key,
+                          struct dynamodb_condition condition, int64_t until_ms,
+                          struct arena *arena, struct dynamodb_refusal *refusal, struct error *err)
 {
-    struct dynamodb_refusal refusal;
     const struct json_value *answer;
     struct buf body;
     struct json_out json = dynamodb_body(ops, &body, arena);
     dynamodb_add_key(&json, "Key", key);
+    dynamodb_add_condition(&json, &condition, NULL, 0);
     json_object_end(&json);
-    return dynamodb_do(ops, "DeleteItem", buf_str(&body), until_ms, arena, &answer, &refusal, err);
+    return dynamodb_do(ops, "DeleteItem", buf_str(&body), until_ms, arena, &answer, refusal, err);
 }
 
 /* --- a partition --- */

@@ -113,9 +113,11 @@ enum code dynamodb_change(const struct dynamodb_ops *ops, struct dynamodb_key ke
                           struct arena *arena, const struct json_value **item,
                           struct dynamodb_refusal *refusal, struct error *err) MUST_CHECK;
 
-/* Whether it is there or not. */
-enum code dynamodb_delete(const struct dynamodb_ops *ops, struct dynamodb_key key, int64_t until_ms,
-                          struct arena *arena, struct error *err) MUST_CHECK;
+/* Without a condition: whether it is there or not. */
+enum code dynamodb_delete(const struct dynamodb_ops *ops, struct dynamodb_key key,
+                          struct dynamodb_condition condition, int64_t until_ms,
+                          struct arena *arena, struct dynamodb_refusal *refusal,
+                          struct error *err) MUST_CHECK;
 
 /* --- many items --- */
 

@@ -43,8 +43,10 @@
  * can be committed behind a cursor. Sealing is one transaction that is conditional on the lease:
  * the batch, its hour's count and the list of the events in it; these are then deleted, and until
  * that is done nothing else is sealed from the shard: the list says what is left to delete after a
- * crash. Leases that end are taken over by other processes, content and all. An event counts as
- * emitted from its commit on: those in batches by 1/c, the others by looking at 1/q.
+ * crash. It goes only while it is still the one whose events were deleted: who wakes up after his
+ * lease leaves the next one's alone. Leases that end are taken over by other processes, content and
+ * all. An event counts as emitted from its commit on: those in batches by 1/c, the others by
+ * looking at 1/q.
  *
  * Rights: BatchGetItem, Query, PutItem, UpdateItem, DeleteItem, BatchWriteItem, ConditionCheckItem.
  *

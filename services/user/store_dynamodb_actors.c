@@ -82,9 +82,10 @@ enum code store_dynamodb_actor_forget(struct store *base, const struct store_cal
 {
     struct store_dynamodb *store = (struct store_dynamodb *)base;
     struct arena arena = {0};
-    enum code code =
-        dynamodb_delete(&store->table.ops, actor_key(&arena, call->tenant, actor),
-                        dynamodb_until(&store->table.ops, call->remaining_ms), &arena, err);
+    struct dynamodb_refusal refusal;
+    enum code code = dynamodb_delete(
+        &store->table.ops, actor_key(&arena, call->tenant, actor), dynamodb_if(NULL),
+        dynamodb_until(&store->table.ops, call->remaining_ms), &arena, &refusal, err);
     arena_clear(&arena);
     return code;
 }

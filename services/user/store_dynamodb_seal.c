@@ -87,18 +87,36 @@ static enum code delete_events(struct store_dynamodb *store, int shard, struct s
     return CODE_OK;
 }
 
+/* Only while it is the list of these members: who has lost the lease meanwhile leaves his
+ * successor's alone. */
+static enum code drop_list(struct store_dynamodb *store, struct dynamodb_key key,
+                           struct str members, int64_t until_ms, struct arena *arena, bool *dropped,
+                           struct error *err)
+{
+    const struct dynamodb_condition same = {"m = :m", .a = dynamodb_b(":m", members)};
+    struct dynamodb_refusal refusal;
+    enum code code = dynamodb_delete(&store->table.ops, key, same, until_ms, arena, &refusal, err);
+    *dropped = code == CODE_OK;
+    if (*dropped || !dynamodb_condition_failed(&refusal))
+        return code;
+    error_clear(err);
+    return CODE_OK;
+}
+
 enum code outbox_sweep(struct store_dynamodb *store, int shard, int64_t until_ms, struct error *err)
 {
     struct arena arena = {0};
     struct dynamodb_key key = outbox_sweep_key(&arena, shard);
     const struct json_value *item;
+    bool swept = true;
     enum code code = dynamodb_fetch(&store->table.ops, &key, 1, until_ms, &arena, &item, err);
-    if (code == CODE_OK && item)
-        code =
-            delete_events(store, shard, dynamodb_bytes(item, "m", &arena), until_ms, &arena, err);
-    if (code == CODE_OK && item)
-        code = dynamodb_delete(&store->table.ops, key, until_ms, &arena, err);
-    if (code == CODE_OK)
+    if (code == CODE_OK && item) {
+        struct str members = dynamodb_bytes(item, "m", &arena);
+        code = delete_events(store, shard, members, until_ms, &arena, err);
+        if (code == CODE_OK)
+            code = drop_list(store, key, members, until_ms, &arena, &swept, err);
+    }
+    if (code == CODE_OK && swept)
         store->shards[shard].unswept = false;
     arena_clear(&arena);
     return code;

@@ -211,6 +211,49 @@ static void nothing_is_sealed_twice_after_a_crash(void **state)
     store_free(other);
 }
 
+/* --- one who goes on after his lease has ended --- */
+
+struct takeover {
+    struct suite *suite;
+    struct store *other; /* whose shard it is, until he is about to drop his list */
+    bool done;
+};
+
+/* Takes the shard over, sweeps it, and seals what came meanwhile without deleting it. */
+static void take_over(void *argument, struct str operation)
+{
+    struct takeover *takeover = argument;
+    struct suite *suite = takeover->suite;
+    if (takeover->done || !str_eq(operation, STR("DeleteItem")))
+        return;
+    takeover->done = true;
+    lease_ends(suite);
+    create_on(suite, takeover->other, "late@x");
+    store_dynamodb_tend(suite->store);
+    dynamodb_fake_fail(suite->fake, FAKE_REFUSED, 4, false); /* query, seal, list, delete */
+    assert_int_equal(seal(suite, suite->store), 1);
+    dynamodb_fake_fail(suite->fake, FAKE_NONE, 0, false);
+    assert_int_equal(dynamodb_fake_items(suite->fake, "1/s/"), 1);
+    assert_int_equal(dynamodb_fake_items(suite->fake, "1/q/"), 1);
+}
+
+static void a_late_sweep_leaves_the_successors_list_alone(void **state)
+{
+    struct suite *suite = *state;
+    struct takeover takeover = {suite, open_other(suite), false};
+    create_on(suite, takeover.other, "early@x");
+    dynamodb_fake_before(suite->fake, take_over, &takeover);
+    assert_int_equal(seal(suite, takeover.other), 1);
+    dynamodb_fake_before(suite->fake, NULL, NULL);
+    assert_true(takeover.done);
+    assert_int_equal(dynamodb_fake_items(suite->fake, "1/s/"), 1);
+    assert_int_equal(seal(suite, suite->store), 0);
+    assert_int_equal(dynamodb_fake_items(suite->fake, "1/s/"), 0);
+    assert_int_equal(dynamodb_fake_items(suite->fake, "1/q/"), 0);
+    assert_int_equal(hour_of(suite, suite->store).emitted, 2);
+    store_free(takeover.other);
+}
+
 static void there_is_a_shard_for_each_of_64(void **state)
 {
     struct suite *suite = *state;
@@ -237,6 +280,7 @@ int main(void)
         TEST(content_of_a_shard_that_was_given_back_is_found),
         TEST(a_deletion_that_failed_is_made_up_for_first),
         TEST(nothing_is_sealed_twice_after_a_crash),
+        TEST(a_late_sweep_leaves_the_successors_list_alone),
         TEST(there_is_a_shard_for_each_of_64),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
