@@ -86,7 +86,7 @@ static void drop_orphans(struct relay *relay, uint64_t mark)
     uint64_t events = relay->options.direct ? direct_drop_orphans(relay->options.direct, mark) : 0;
     if (events)
         log_warn("read_events_lost", LOG_I("count", events),
-                 LOG_C("reason", "their shard of the outbox has been taken over"));
+                 LOG_C("reason", "their shard was taken over, or their outbox damaged"));
 }
 
 static int64_t all_taken(struct relay *relay, const struct store_batch *batches, size_t count,

@@ -74,10 +74,11 @@ void outbox_apply(struct db *db, struct outbox_counts *counts, const struct grou
     struct db_stmt *stmt = db_prepare(db, OLDEST, &ignored);
     if (!stmt || db_step(stmt, &row, &ignored) != CODE_OK)
         return;
-    struct id id = {0};
-    if (row)
-        memcpy(id.bytes, db_blob(stmt, 0).ptr, sizeof id.bytes);
-    atomic_store(&counts->oldest_ms, row ? id_time_ms(id) : 0);
+    struct id id;
+    if (!row)
+        atomic_store(&counts->oldest_ms, 0);
+    else if (outbox_batch_id(stmt, &id, &ignored) == CODE_OK)
+        atomic_store(&counts->oldest_ms, id_time_ms(id));
     db_reset(stmt);
 }
 
@@ -319,6 +320,15 @@ static enum code outbox_seal(struct store *base, size_t *sealed, struct error *e
     return code;
 }
 
+/* Of both: what went wrong with the writes' outbox, or else with the reads', which does not keep
+ * the first from its turn. */
+static enum code after_writes(enum code code, const struct error *reads, struct error *err)
+{
+    if (code == CODE_OK && reads->code != CODE_OK)
+        *err = *reads;
+    return code == CODE_OK ? reads->code : code;
+}
+
 static enum code outbox_forget(struct store *base, const struct id *ids, size_t count,
                                struct error *err)
 {
@@ -326,12 +336,12 @@ static enum code outbox_forget(struct store *base, const struct id *ids, size_t 
     struct arena arena = {0};
     struct outbox_input input = {.verb = OUTBOX_FORGET};
     struct id *others = arena_alloc(&arena, (count + 1) * sizeof *others);
-    enum code code = reads_outbox_forget(&store->reads, ids, count, others, &input.count, err);
+    struct error reads = {0};
+    (void)!reads_outbox_forget(&store->reads, ids, count, others, &input.count, &reads);
     input.ids = others;
-    if (code == CODE_OK && input.count)
-        code = submit(store, &input, err);
+    enum code code = input.count ? submit(store, &input, err) : CODE_OK;
     arena_clear(&arena);
-    return code;
+    return after_writes(code, &reads, err);
 }
 
 static enum code outbox_set_aside(struct store *base, struct id id, const char *reason,
@@ -339,18 +349,19 @@ static enum code outbox_set_aside(struct store *base, struct id id, const char *
 {
     struct store_sqlite *store = (struct store_sqlite *)base;
     struct outbox_input input = {.verb = OUTBOX_ASIDE, .ids = &id, .count = 1, .reason = reason};
+    struct error reads = {0};
     bool found;
-    enum code code = reads_outbox_set_aside(&store->reads, &id, reason, &found, err);
-    return code == CODE_OK && !found ? submit(store, &input, err) : code;
+    (void)!reads_outbox_set_aside(&store->reads, &id, reason, &found, &reads);
+    return found ? CODE_OK : after_writes(submit(store, &input, err), &reads, err);
 }
 
 static enum code outbox_readmit(struct store *base, struct error *err)
 {
     struct store_sqlite *store = (struct store_sqlite *)base;
     struct outbox_input input = {.verb = OUTBOX_READMIT};
-    if (reads_outbox_readmit(&store->reads, err) != CODE_OK)
-        return err->code;
-    return submit(store, &input, err);
+    struct error reads = {0};
+    (void)!reads_outbox_readmit(&store->reads, &reads);
+    return after_writes(submit(store, &input, err), &reads, err);
 }
 
 const struct store_vtable store_sqlite_outbox_vtable = {

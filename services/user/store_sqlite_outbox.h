@@ -8,6 +8,7 @@
  * The functions on a struct db are for whoever is in a transaction on it.
  */
 #pragma once
+#include "base/program.h"
 #include "db/db.h"
 #include "user/store.h"
 
@@ -70,6 +71,8 @@ void outbox_apply(struct db *db, struct outbox_counts *counts, const struct grou
 
 /* --- reading (store_sqlite_outbox_read.c) --- */
 
+/* The first column. DATA_LOSS (DATABASE_CORRUPT) when it is no id. */
+enum code outbox_batch_id(struct db_stmt *row, struct id *id, struct error *err);
 /* As the vtable's outbox_oldest and outbox_hours, of one database. */
 enum code outbox_read_line(struct db *db, size_t max, size_t bytes_max, struct arena *arena,
                            struct store_batch *batches, size_t *count, struct error *err);
@@ -78,11 +81,27 @@ enum code outbox_read_hours(struct db *db, int64_t from, int64_t to, struct aren
 /* The counts of the batches, from the tables. */
 enum code outbox_load(struct db *db, struct outbox_counts *counts, struct error *err);
 
-/* --- the second one (store_sqlite_reads.c); any thread --- */
+/*
+ * --- the second one (store_sqlite_reads.c); any thread ---
+ *
+ * Its events may be lost, those of writes may not: so nothing about it stops the first one. A file
+ * that is damaged, at the start or later, becomes PATH-reads.damaged, with an error in the log, and
+ * another is begun. The batches in it are lost. The counts of emitted events go over, with all of
+ * them taken: what is lost shows in `omnictl reconcile` as emitted and not archived, which it is.
+ * Counts that cannot be read are lost as well: what is archived of these hours shows as never
+ * emitted, what was lost does not show there at all, and the error in the log is what tells of it.
+ * The call that finds the damage fails (DATABASE_CORRUPT), the next one works. What fails for
+ * another reason, such as a full disk, stays as it is; while it lasts writes go before reads, so
+ * that they do not wait behind what cannot be forgotten.
+ */
+
+enum { READS_PATH_BYTES = PROGRAM_PATH_BYTES + 8 };
 
 struct reads_outbox {
-    struct db *db;
+    char path[READS_PATH_BYTES];
+    struct db *db; /* NULL: no other could be begun yet; each call tries */
     struct outbox_counts counts;
+    atomic_bool failing;  /* the last batches could not be read, or not be forgotten */
     pthread_mutex_t lock; /* of db */
 };
 
@@ -91,7 +110,7 @@ enum code reads_outbox_open(struct reads_outbox *reads, const char *path, struct
 void reads_outbox_close(struct reads_outbox *reads);
 enum code reads_outbox_add(struct reads_outbox *reads, const struct store_batch *batches,
                            size_t count, struct error *err);
-/* Those that are not here go to `others`, which has room for all. */
+/* Those that are not here go to `others`, which has room for all; after an error all of them do. */
 enum code reads_outbox_forget(struct reads_outbox *reads, const struct id *ids, size_t count,
                               struct id *others, size_t *other_count, struct error *err);
 /* *found: whether it was here. */

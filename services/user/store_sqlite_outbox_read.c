@@ -3,6 +3,15 @@
 
 #include <string.h>
 
+enum code outbox_batch_id(struct db_stmt *row, struct id *id, struct error *err)
+{
+    struct str bytes = db_blob(row, 0);
+    if (bytes.len != sizeof id->bytes)
+        return error_set(err, CODE_DATA_LOSS, "DATABASE_CORRUPT", "a batch's id is damaged");
+    memcpy(id->bytes, bytes.ptr, sizeof id->bytes);
+    return CODE_OK;
+}
+
 static const char LINE[] = "SELECT id, hour, count, body FROM outbox_batches"
                            " WHERE aside IS NULL ORDER BY seq LIMIT ?1";
 
@@ -23,7 +32,9 @@ enum code outbox_read_line(struct db *db, size_t max, size_t bytes_max, struct a
         bytes += body.len;
         if (*count && bytes > bytes_max)
             break;
-        memcpy(batch->id.bytes, db_blob(stmt, 0).ptr, sizeof batch->id.bytes);
+        code = outbox_batch_id(stmt, &batch->id, err);
+        if (code != CODE_OK)
+            break;
         batch->hour = db_i64(stmt, 1);
         batch->count = (uint32_t)db_i64(stmt, 2);
         batch->body = arena_str(arena, body);
@@ -53,6 +64,22 @@ static void merge(const struct store_batch *a, size_t a_count, const struct stor
     }
 }
 
+/* Behind so many writes: these do not wait for what cannot be read, or cannot be forgotten. */
+static enum code read_reads(struct reads_outbox *reads, size_t writes, size_t max, size_t bytes_max,
+                            struct arena *arena, struct store_batch *batches, size_t *count,
+                            struct error *err)
+{
+    *count = 0;
+    if (writes && atomic_load(&reads->failing))
+        return CODE_OK;
+    enum code code = reads_outbox_line(reads, max, bytes_max, arena, batches, count, err);
+    if (code == CODE_OK || !writes)
+        return code;
+    *count = 0;
+    error_clear(err); /* it is in the log */
+    return CODE_OK;
+}
+
 enum code store_sqlite_outbox_oldest(struct store *base, size_t max, size_t bytes_max,
                                      struct arena *arena, struct store_batch *batches,
                                      size_t *count, struct error *err)
@@ -63,12 +90,13 @@ enum code store_sqlite_outbox_oldest(struct store *base, size_t max, size_t byte
     size_t write_count, read_count;
     struct reader *reader;
     *count = 0;
-    if (reads_outbox_line(&store->reads, max, bytes_max, arena, reads, &read_count, err) !=
-            CODE_OK ||
-        store_sqlite_reader_take(store, INT64_MAX, &reader, err) != CODE_OK)
+    if (store_sqlite_reader_take(store, INT64_MAX, &reader, err) != CODE_OK)
         return err->code;
     enum code code = outbox_read_line(reader->db, max, bytes_max, arena, writes, &write_count, err);
     store_sqlite_reader_give(store, reader);
+    if (code == CODE_OK)
+        code =
+            read_reads(&store->reads, write_count, max, bytes_max, arena, reads, &read_count, err);
     if (code == CODE_OK)
         merge(writes, write_count, reads, read_count, max, bytes_max, batches, count);
     return code;
@@ -178,12 +206,12 @@ enum code outbox_load(struct db *db, struct outbox_counts *counts, struct error 
     struct db_stmt *oldest = db_prepare(db, OLDEST, err);
     if (!oldest || db_step(oldest, &row, err) != CODE_OK)
         return err->code;
-    struct id id = {0};
-    if (row)
-        memcpy(id.bytes, db_blob(oldest, 0).ptr, sizeof id.bytes);
-    atomic_store(&counts->oldest_ms, row ? id_time_ms(id) : 0);
+    struct id id;
+    enum code code = row ? outbox_batch_id(oldest, &id, err) : CODE_OK;
+    if (code == CODE_OK)
+        atomic_store(&counts->oldest_ms, row ? id_time_ms(id) : 0);
     db_reset(oldest);
-    return CODE_OK;
+    return code;
 }
 
 enum code store_sqlite_outbox_load(struct store_sqlite *store, struct error *err)

@@ -72,6 +72,23 @@ def test_corrupt_database_is_left_alone(fails, tmp_path, content):
     assert path.read_bytes() == content
 
 
+def test_damaged_outbox_of_reads_is_put_aside(serve, tmp_path, wait_until):
+    """All that is in it may be lost: the program serves, and counts on."""
+    program, users = serve()
+    made = users.create("a@example.com")
+    users.get(made.id)
+    wait_until(lambda: sum(hour.emitted for hour in users.emitted().hours) == 2, what="both count")
+    program.stop()
+    reads = tmp_path / "data" / "users.db-reads"
+    reads.write_bytes(b"this is no database " * 300)
+    program, users = serve()
+    assert [line["path"] for line in program.events("read_outbox_damaged")] == [str(reads)]
+    assert reads.with_name("users.db-reads.damaged").read_bytes() == b"this is no database " * 300
+    assert users.get(made.id) == made
+    wait_until(lambda: sum(hour.emitted for hour in users.emitted().hours) == 2, what="the new read counts")
+    assert users.emitted().pending == 2  # the write's and the new read's
+
+
 def test_foreign_database_is_left_alone(fails, tmp_path):
     path = tmp_path / "data" / "users.db"
     path.parent.mkdir()

@@ -139,8 +139,9 @@ static inline int suite_setup(void **state)
 static inline int suite_teardown(void **state)
 {
     struct suite *suite = *state;
-    static const char *const files[] = {"",       "-wal",       "-shm",       ".lock",
-                                        "-reads", "-reads-wal", "-reads-shm", "-reads.lock"};
+    static const char *const files[] = {
+        "",           "-wal",       "-shm",        ".lock",          "-reads",
+        "-reads-wal", "-reads-shm", "-reads.lock", "-reads.damaged", "-reads.damaged-wal"};
     char path[160];
     store_free(suite->store);
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
