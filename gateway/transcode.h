@@ -15,6 +15,11 @@
 #include "gateway/schema.h"
 #include "json/json_in.h"
 
+/*
+ * How many messages a request message holds within each other, entries of maps among them: as many
+ * as protobuf's own readers take by default, so that no upstream chokes on what was accepted here.
+ * In an answer objects and lists of JSON are counted instead, which are never more.
+ */
 enum { TRANSCODE_DEPTH_MAX = 100 };
 
 /* --- the overlay: single fields by their path --- */
@@ -72,6 +77,7 @@ struct transcode_in {
     /* the writer's own */
     const struct json_value *body; /* of transcode_field_in */
     bool nothing_known;            /* of what the message just written had in it */
+    int depth;                     /* messages around what is written */
 };
 
 /*

@@ -1,6 +1,5 @@
 /*
- * Messages from JSON: fields, lists, maps and oneofs, with the overlay laid over them. Nesting is
- * bounded by the reader of the JSON text and by the length of overlay paths.
+ * Messages from JSON: fields, lists, maps and oneofs, with the overlay laid over them.
  */
 #include "gateway/transcode_in.h"
 
@@ -71,15 +70,34 @@ static bool is_ignored(const struct transcode_in *in, const struct schema_field 
     return in->ignore_unknown && is_unknown_name(field, json);
 }
 
+enum code message_begin(struct transcode_in *in, uint32_t number, const struct where *where,
+                        size_t *begin)
+{
+    if (in->depth == TRANSCODE_DEPTH_MAX)
+        return where_fail(in, where, "is nested too deep: a message holds at most %d within it",
+                          TRANSCODE_DEPTH_MAX);
+    in->depth++;
+    wire_put_tag(in->out, number, WIRE_BYTES);
+    *begin = wire_begin(in->out);
+    return CODE_OK;
+}
+
+void message_end(struct transcode_in *in, size_t begin)
+{
+    wire_end(in->out, begin);
+    in->depth--;
+}
+
 static enum code submessage_in(struct transcode_in *in, const struct schema_field *field,
                                const struct json_value *json, const struct overlay *overlay,
                                const struct where *where)
 {
-    wire_put_tag(in->out, field->number, WIRE_BYTES);
-    size_t begin = wire_begin(in->out);
-    enum code code = message_in(in, field->message, json, overlay, false, where);
-    wire_end(in->out, begin);
-    return code;
+    size_t begin;
+    if (message_begin(in, field->number, where, &begin) != CODE_OK ||
+        message_in(in, field->message, json, overlay, false, where) != CODE_OK)
+        return in->err->code;
+    message_end(in, begin);
+    return CODE_OK;
 }
 
 /* One value with its tag. */
@@ -141,14 +159,14 @@ static enum code map_in(struct transcode_in *in, const struct schema_field *fiel
             return where_fail(in, &inner, "must not be null");
         if (is_ignored(in, field->map_value, member))
             continue;
-        wire_put_tag(in->out, field->number, WIRE_BYTES);
-        size_t begin = wire_begin(in->out);
-        if (scalar_key_in(in, field->map_key, member->key, &inner, &key) != CODE_OK)
+        size_t begin;
+        if (scalar_key_in(in, field->map_key, member->key, &inner, &key) != CODE_OK ||
+            message_begin(in, field->number, &inner, &begin) != CODE_OK)
             return in->err->code;
         scalar_put(in->out, field->map_key, &key);
         if (single_in(in, field->map_value, member, &inner) != CODE_OK)
             return in->err->code;
-        wire_end(in->out, begin);
+        message_end(in, begin);
     }
     return CODE_OK;
 }
@@ -304,6 +322,7 @@ enum code transcode_message_in(struct transcode_in *in, const struct schema_mess
                                struct str prefix)
 {
     struct where where = {NULL, prefix, 0};
+    in->depth = 0;
     return finished(in, message_in(in, message, json, overlay, false, prefix.len ? &where : NULL));
 }
 

@@ -44,6 +44,14 @@ bool null_is_value(const struct schema_field *field);
  * with nothing else in it. */
 bool value_is_unknown(const struct schema_field *field, const struct json_value *json);
 
+/*
+ * A message within the one that is being written, from its tag on; refused where it would be one
+ * too many. message_end comes only behind a content that was taken.
+ */
+enum code message_begin(struct transcode_in *in, uint32_t number, const struct where *where,
+                        size_t *begin) MUST_CHECK;
+void message_end(struct transcode_in *in, size_t begin);
+
 /* The content of a message that is not SCHEMA_PLAIN. */
 enum code known_in(struct transcode_in *in, const struct schema_message *message,
                    const struct json_value *json, const struct where *where) MUST_CHECK;

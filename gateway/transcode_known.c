@@ -123,11 +123,11 @@ static enum code list_value_in(struct transcode_in *in, const struct json_value 
     if (json->kind != JSON_ARRAY)
         return where_fail(in, where, "must be an array, not %s", json_kind_name(json));
     for (const struct json_value *v = json->first; v; v = v->next, element.index++) {
-        wire_put_tag(in->out, 1, WIRE_BYTES);
-        size_t begin = wire_begin(in->out);
-        if (value_in(in, v, &element) != CODE_OK)
+        size_t begin;
+        if (message_begin(in, 1, &element, &begin) != CODE_OK ||
+            value_in(in, v, &element) != CODE_OK)
             return in->err->code;
-        wire_end(in->out, begin);
+        message_end(in, begin);
     }
     return CODE_OK;
 }
@@ -139,15 +139,15 @@ static enum code struct_in(struct transcode_in *in, const struct json_value *jso
         return where_fail(in, where, "must be an object, not %s", json_kind_name(json));
     for (const struct json_value *member = json->first; member; member = member->next) {
         struct where inner = {where, member->key, 0};
-        wire_put_tag(in->out, 1, WIRE_BYTES);
-        size_t entry = wire_begin(in->out);
-        wire_put_bytes(in->out, 1, member->key);
-        wire_put_tag(in->out, 2, WIRE_BYTES);
-        size_t value = wire_begin(in->out);
-        if (value_in(in, member, &inner) != CODE_OK)
+        size_t entry, value;
+        if (message_begin(in, 1, &inner, &entry) != CODE_OK)
             return in->err->code;
-        wire_end(in->out, value);
-        wire_end(in->out, entry);
+        wire_put_bytes(in->out, 1, member->key);
+        if (message_begin(in, 2, &inner, &value) != CODE_OK ||
+            value_in(in, member, &inner) != CODE_OK)
+            return in->err->code;
+        message_end(in, value);
+        message_end(in, entry);
     }
     return CODE_OK;
 }
@@ -156,9 +156,9 @@ static enum code value_in(struct transcode_in *in, const struct json_value *json
                           const struct where *where)
 {
     enum { NULL_VALUE = 1, NUMBER_VALUE, STRING_VALUE, BOOL_VALUE, STRUCT_VALUE, LIST_VALUE };
-    enum code code = CODE_OK;
     uint64_t bits = 0;
     double number;
+    size_t begin;
     switch (json->kind) {
     case JSON_NULL:
         wire_put_tag(in->out, NULL_VALUE, WIRE_VARINT);
@@ -183,11 +183,12 @@ static enum code value_in(struct transcode_in *in, const struct json_value *json
     case JSON_OBJECT:
         break;
     }
-    wire_put_tag(in->out, json->kind == JSON_OBJECT ? STRUCT_VALUE : LIST_VALUE, WIRE_BYTES);
-    size_t begin = wire_begin(in->out);
-    code = json->kind == JSON_OBJECT ? struct_in(in, json, where) : list_value_in(in, json, where);
-    wire_end(in->out, begin);
-    return code;
+    bool is_struct = json->kind == JSON_OBJECT;
+    if (message_begin(in, is_struct ? STRUCT_VALUE : LIST_VALUE, where, &begin) != CODE_OK ||
+        (is_struct ? struct_in(in, json, where) : list_value_in(in, json, where)) != CODE_OK)
+        return in->err->code;
+    message_end(in, begin);
+    return CODE_OK;
 }
 
 /* --- Any --- */
@@ -230,12 +231,13 @@ static enum code any_in(struct transcode_in *in, const struct json_value *json,
     if (!message)
         return where_fail(in, &inner, "'%.*s' is not known",
                           STR_ARG(str_utf8_cut(type->text, 120)));
+    size_t begin;
     wire_put_bytes(in->out, 1, type->text);
-    wire_put_tag(in->out, 2, WIRE_BYTES);
-    size_t begin = wire_begin(in->out);
-    enum code code = any_content(in, message, json, where);
-    wire_end(in->out, begin);
-    return code;
+    if (message_begin(in, 2, where, &begin) != CODE_OK ||
+        any_content(in, message, json, where) != CODE_OK)
+        return in->err->code;
+    message_end(in, begin);
+    return CODE_OK;
 }
 
 static enum code wrapper_in(struct transcode_in *in, const struct schema_message *message,

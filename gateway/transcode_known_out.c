@@ -142,6 +142,11 @@ static enum wire_type value_wire(uint32_t number)
                                                           : WIRE_BYTES;
 }
 
+static enum schema_well_known content_of(uint32_t number)
+{
+    return number == STRUCT_VALUE ? SCHEMA_STRUCT : SCHEMA_LIST_VALUE;
+}
+
 static bool value_out(struct out *out, const struct schema_message *message, struct str wire)
 {
     struct wire_record record, last = {0};
@@ -167,7 +172,7 @@ static bool value_out(struct out *out, const struct schema_message *message, str
         return true;
     case STRUCT_VALUE:
     case LIST_VALUE:
-        if (!field || !field->message)
+        if (!field || !field->message || field->message->well_known != content_of(last.number))
             return out_fail(out, message, "is no Value");
         return out_message(out, field->message, out_merged(out, field, part));
     default:

@@ -259,8 +259,10 @@ bool out_members(struct out *out, const struct schema_message *message, struct s
 bool out_message(struct out *out, const struct schema_message *message, struct str wire)
 {
     bool comma = false, ok;
-    if (--out->depth_left < 0)
+    int opens = message->well_known != SCHEMA_VALUE; /* which shows as what it holds */
+    if (out->depth_left < opens)
         return out_fail(out, message, "nested too deep");
+    out->depth_left -= opens;
     if (message->well_known != SCHEMA_PLAIN) {
         ok = out_known(out, message, wire);
     } else {
@@ -268,7 +270,7 @@ bool out_message(struct out *out, const struct schema_message *message, struct s
         ok = out_members(out, message, wire, &comma);
         buf_add_char(out->buf, '}');
     }
-    out->depth_left++;
+    out->depth_left += opens;
     return ok;
 }
 
@@ -283,7 +285,7 @@ static enum code finished(struct transcode_out *to, bool ok, struct error *err)
 enum code transcode_message_out(struct transcode_out *to, const struct schema_message *message,
                                 struct str wire, struct error *err)
 {
-    struct out out = {to, to->out, err, TRANSCODE_DEPTH_MAX};
+    struct out out = {to, to->out, err, TRANSCODE_DEPTH_MAX + 1}; /* this one, and those within */
     return finished(to, out_message(&out, message, wire), err);
 }
 

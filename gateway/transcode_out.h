@@ -8,7 +8,7 @@ struct out {
     struct transcode_out *to;
     struct buf *buf;
     struct error *err;
-    int depth_left;
+    int depth_left; /* objects and lists that may still be opened within each other */
 };
 
 /* INTERNAL: the upstream sent bytes that are no such message. Always false. */

@@ -32,7 +32,7 @@ static enum code in(struct arena *arena, const struct schema_message *type, stru
     const struct json_value *json;
     struct transcode_in to = {.schema = schema_once(), .arena = arena, .out = wire, .err = err};
     buf_init_arena(wire, arena, 16 << 20);
-    enum code code = json_read(arena, text, (struct json_limits){1 << 20, 30}, &json, err);
+    enum code code = json_read(arena, text, (struct json_limits){1 << 20, 1000}, &json, err);
     return code ? code : transcode_message_in(&to, type, json, NULL, STR(""));
 }
 

@@ -403,6 +403,21 @@ def test_an_answer_that_is_too_large(library, http):
     assert len(http.get(f"/v1/{BOOK}").json()["title"]) == 4_000_000
 
 
+# Rule 13: as deep as protobuf's readers go, and what was taken comes back; more is not the upstream's to refuse.
+def test_depth(library, http):
+    def nested(depth):
+        return {"k": nested(depth - 1)} if depth else 1
+
+    library.answer["CreateBook"] = {"notes": nested(33)}
+    answer = http.post("/v1/shelves/9/books", json={"notes": nested(33)})
+    assert (answer.status_code, answer.json()["notes"]) == (200, nested(33))
+    assert library.calls[0][1]["book"]["notes"] == nested(33)
+    answer = http.post("/v1/shelves/9/books", json={"notes": nested(34)})
+    error = answer.json()["error"]
+    assert (answer.status_code, len(library.calls)) == (400, 1)
+    assert error["details"][0]["reason"] == "INVALID_FIELD" and "nested too deep" in error["message"]
+
+
 # Rule 19: the deadline of the request goes along.
 def test_the_deadline_arrives(library, http):
     http.get(f"/v1/{BOOK}")

@@ -313,6 +313,57 @@ static void writes_exact_bytes(void **state)
     }
 }
 
+static const struct {
+    const char *type, *before, *open, *inside, *close, *after;
+    int times;
+} DEEP[] = {
+    {"Tree", "{", "\"left\":{", "", "}", "}", 100},
+    {"Tree", "{\"more\":[{", "\"left\":{", "\"name\":\"x\"", "}", "}]}", 99},
+    {"Tree", "{", "\"named\":{\"k\":{", "", "}}", "}", 50},
+    {"Known", "{\"tree\":", "{\"k\":", "1", "}", "}", 33},
+    {"Known", "{\"list\":", "[", "1", "]", "}", 50},
+    {"Known", "{\"value\":", "[", "", "]", "}", 50},
+    {"Known", "{\"value\":", "[", "1", "]", "}", 49},
+    {"Known", "{\"value\":", "{\"k\":", "1", "}", "}", 33},
+    {"Known", "{\"any\":", "{\"@type\":\"a/google.protobuf.Any\",\"value\":", "{}", "}", "}", 99},
+};
+
+/* Rule 13: what no reader of protobuf would take, a hundred messages in a message, is refused; all
+ * that is taken can be shown. */
+static void bounds_depth(void **state)
+{
+    for (size_t i = 0; i < 2 * sizeof DEEP / sizeof *DEEP; i++) {
+        struct arena arena = {0};
+        struct error err = {0};
+        struct buf text, wire;
+        const struct json_value *json;
+        const struct schema_message *type = nasty_type(*state, DEEP[i / 2].type);
+        struct transcode_in in = {.schema = *state, .arena = &arena, .out = &wire, .err = &err};
+        int times = DEEP[i / 2].times + (int)(i % 2);
+        buf_init_arena(&text, &arena, 1 << 20);
+        buf_init_arena(&wire, &arena, 1 << 20);
+        buf_add_cstr(&text, DEEP[i / 2].before);
+        for (int k = 0; k < times; k++)
+            buf_add_cstr(&text, DEEP[i / 2].open);
+        buf_add_cstr(&text, DEEP[i / 2].inside);
+        for (int k = 0; k < times; k++)
+            buf_add_cstr(&text, DEEP[i / 2].close);
+        buf_add_cstr(&text, DEEP[i / 2].after);
+        assert_int_equal(
+            json_read(&arena, buf_str(&text), (struct json_limits){1 << 20, 1000}, &json, &err),
+            CODE_OK);
+        enum code code = transcode_message_in(&in, type, json, NULL, STR(""));
+        if (code != (i % 2 ? CODE_INVALID_ARGUMENT : CODE_OK))
+            fail_msg("%s %d times: %s", DEEP[i / 2].open, times, code ? err.text : "taken");
+        if (code == CODE_OK)
+            assert_string_equal(show(*state, type, buf_str(&wire), &arena).ptr, buf_cstr(&text));
+        else
+            assert_string_equal(err.fields[0].text,
+                                "is nested too deep: a message holds at most 100 within it");
+        arena_clear(&arena);
+    }
+}
+
 static void writes_long_messages(void **state)
 {
     struct arena arena = {0};
@@ -363,6 +414,7 @@ int main(void)
         cmocka_unit_test(ignores_what_is_unknown),
         cmocka_unit_test(writes_exact_bytes),
         cmocka_unit_test(writes_long_messages),
+        cmocka_unit_test(bounds_depth),
         cmocka_unit_test(bounds_the_output),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -1,6 +1,7 @@
 /* Wire to JSON: bytes that well-behaved encoders do not send, and values at their edges. */
 #include "base/encode.h"
 #include "gateway/transcode.h"
+#include "gateway/wire.h"
 #include "tests/unit/gateway/nasty.h"
 
 #include <string.h>
@@ -164,7 +165,7 @@ static void refuses(void **state)
 /* Rule 13. */
 static void bounds_depth(void **state)
 {
-    for (int depth = 99; depth <= 100; depth++) {
+    for (int depth = 100; depth <= 101; depth++) {
         struct arena arena = {0};
         struct error err = {0};
         struct buf out;
@@ -182,7 +183,33 @@ static void bounds_depth(void **state)
         assert_int_equal(transcode_message_out(&to, nasty_type(*state, "Tree"),
                                                (struct str){(char *)wire + at, sizeof wire - at},
                                                &err),
-                         depth == 99 ? CODE_OK : CODE_INTERNAL);
+                         depth == 100 ? CODE_OK : CODE_INTERNAL);
+        arena_clear(&arena);
+    }
+}
+
+/* Rule 13: a level of JSON counts as one, of however many messages it is made. */
+static void bounds_depth_of_values(void **state)
+{
+    for (int depth = 100; depth <= 101; depth++) {
+        struct arena arena = {0};
+        struct error err = {0};
+        struct buf wire[2], out;
+        for (int i = 0; i < 2; i++)
+            buf_init_arena(&wire[i], &arena, 1 << 20);
+        for (int i = 1; i < depth; i++) { /* from the inside out: lists of one Value */
+            buf_reset(&wire[1]);
+            wire_put_bytes(&wire[1], 6, buf_str(&wire[0]));
+            buf_reset(&wire[0]);
+            wire_put_bytes(&wire[0], 1, buf_str(&wire[1]));
+        }
+        buf_reset(&wire[1]);
+        wire_put_bytes(&wire[1], 7, buf_str(&wire[0]));
+        buf_init_arena(&out, &arena, 1 << 20);
+        struct transcode_out to = {*state, &out, &arena, false};
+        assert_int_equal(
+            transcode_message_out(&to, nasty_type(*state, "Known"), buf_str(&wire[1]), &err),
+            depth == 100 ? CODE_OK : CODE_INTERNAL);
         arena_clear(&arena);
     }
 }
@@ -262,9 +289,9 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(shows),        cmocka_unit_test(refuses),
-        cmocka_unit_test(bounds_depth), cmocka_unit_test(shows_one_field),
-        cmocka_unit_test(peeks),
+        cmocka_unit_test(shows),           cmocka_unit_test(refuses),
+        cmocka_unit_test(bounds_depth),    cmocka_unit_test(bounds_depth_of_values),
+        cmocka_unit_test(shows_one_field), cmocka_unit_test(peeks),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
