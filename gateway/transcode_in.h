@@ -24,7 +24,8 @@ enum code scalar_in(struct transcode_in *in, const struct schema_field *field,
                     const struct json_value *json, const struct where *where,
                     struct scalar *scalar) MUST_CHECK;
 
-/* A map's key, which JSON always writes as a string. */
+/* A map's key, which JSON always writes as a string: an integer in one spelling only (`1`, neither
+ * `1.0` nor `1e0`), so that keys which differ in the JSON are different keys. */
 enum code scalar_key_in(struct transcode_in *in, const struct schema_field *field, struct str key,
                         const struct where *where, struct scalar *scalar) MUST_CHECK;
 

@@ -193,6 +193,15 @@ enum code scalar_in(struct transcode_in *in, const struct schema_field *field,
     }
 }
 
+/* Digits as they are written out: no fraction, no exponent, no `-0`. */
+static bool is_plain_integer(struct str text)
+{
+    for (size_t i = text.len && text.ptr[0] == '-'; i < text.len; i++)
+        if (text.ptr[i] < '0' || text.ptr[i] > '9')
+            return false;
+    return !str_eq(text, STR("-0"));
+}
+
 enum code scalar_key_in(struct transcode_in *in, const struct schema_field *field, struct str key,
                         const struct where *where, struct scalar *scalar)
 {
@@ -201,7 +210,11 @@ enum code scalar_key_in(struct transcode_in *in, const struct schema_field *fiel
         value.kind = str_eq(key, STR("true"))    ? JSON_TRUE
                      : str_eq(key, STR("false")) ? JSON_FALSE
                                                  : JSON_STRING;
-    return scalar_in(in, field, &value, where, scalar);
+    if (scalar_in(in, field, &value, where, scalar) != CODE_OK)
+        return in->err->code;
+    if (field->type != SCHEMA_STRING && field->type != SCHEMA_BOOL && !is_plain_integer(key))
+        return where_fail(in, where, "must be an integer in plain digits, as the key of a map");
+    return CODE_OK;
 }
 
 void scalar_put(struct buf *out, const struct schema_field *field, const struct scalar *scalar)

@@ -51,7 +51,8 @@ static const struct taken TAKEN[] = {
     {"Lists", "{\"scalars\":[{},{\"aInt32\":1}],\"values\":[null,1,[null]],\"wrapped\":[\"0\"]}",
      NULL},
     {"Maps",
-     "{\"texts\":{\"\":\"\",\"b\":\"c\"},\"int32s\":{\"-1\":\"5\"},\"bools\":{\"true\":\"COLOUR_"
+     "{\"texts\":{\"\":\"\",\"b\":\"c\"},\"int32s\":{\"-1\":\"5\",\"0\":\"6\",\"100\":\"7\"},"
+     "\"bools\":{\"true\":\"COLOUR_"
      "RED\"}}",
      NULL},
     {"Maps",
@@ -182,6 +183,12 @@ static const char *const REFUSED[][4] = {
     {"Maps", "{\"texts\":{\"a\":1}}", "texts.a", "must be a string"},
     {"Maps", "{\"int32s\":{\"x\":1}}", "int32s.x", "must be an integer"},
     {"Maps", "{\"int32s\":{\"1.5\":1}}", "int32s.1.5", "whole number"},
+    {"Maps", "{\"int32s\":{\"1\":1,\"1.0\":2}}", "int32s.1.0", "plain digits"},
+    {"Maps", "{\"int32s\":{\"1e0\":1}}", "int32s.1e0", "plain digits"},
+    {"Maps", "{\"int32s\":{\"-0\":1}}", "int32s.-0", "plain digits"},
+    {"Maps", "{\"uint64s\":{\"-0\":true}}", "uint64s.-0", "plain digits"},
+    {"Maps", "{\"sint64s\":{\"1E+2\":\"\"}}", "sint64s.1E+2", "plain digits"},
+    {"Maps", "{\"fixed32s\":{\"01\":1}}", "fixed32s.01", "must be an integer"},
     {"Maps", "{\"bools\":{\"True\":0}}", "bools.True", "true or false"},
     {"Maps", "{\"scalars\":{\"k\":{\"aInt32\":\"x\"}}}", "scalars.k.aInt32", "must be an integer"},
     {"Oneofs", "{\"number\":1,\"text\":\"\"}", "text", "only one of 'choice'"},
