@@ -49,7 +49,7 @@ static void find_mask(const struct schema_message *input, struct schema_path *pa
 /* The request's flag that makes an update create what is not there (AIP-134). */
 static void find_allow_missing(const struct schema_message *input, struct schema_path *path)
 {
-    const struct schema_field *field = schema_field_named(input, STR("allow_missing"));
+    const struct schema_field *field = schema_field_of(input, STR("allow_missing"));
     path->fields[0] = field;
     path->count = field && field->type == SCHEMA_BOOL && !field->repeated;
 }

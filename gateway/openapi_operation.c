@@ -250,7 +250,7 @@ static void request_body(struct openapi *api, const struct operation *operation)
     struct str body = operation->binding->body;
     if (!body.len)
         return;
-    field = str_eq(body, STR("*")) ? NULL : schema_field_named(operation->method->input, body);
+    field = str_eq(body, STR("*")) ? NULL : schema_field_of(operation->method->input, body);
     json_key(&api->json, STR("requestBody"));
     json_object_begin(&api->json);
     if (http_body_is(operation->method->input, field)) {
@@ -320,7 +320,7 @@ static void success(struct openapi *api, const struct operation *operation)
     const struct schema_method *method = operation->method;
     struct str response = operation->binding->response_body;
     const struct schema_field *field =
-        response.len ? schema_field_named(method->output, response) : NULL;
+        response.len ? schema_field_of(method->output, response) : NULL;
     json_key(&api->json, str_of(arena_printf(&api->arena, "%u", method->policy.success_status)));
     json_object_begin(&api->json);
     openapi_text(api, STR("description"),

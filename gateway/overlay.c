@@ -199,7 +199,7 @@ enum code overlay_add_query(struct overlay *overlay, struct str query,
             return error_set(err, CODE_INVALID_ARGUMENT, "INVALID_QUERY",
                              "a parameter's name has a malformed escape or is not UTF-8");
         struct where where = {NULL, name, 0};
-        if (!schema_path_of(overlay->message, name, &path))
+        if (!schema_path_named(overlay->message, name, &path))
             return where_fail(&in, &where, "no such parameter");
         if (path.fields[0] == body)
             return where_fail(&in, &where, "belongs in the body");

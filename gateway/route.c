@@ -126,10 +126,10 @@ static enum code resolve(struct route *route, struct error *err)
     }
     route->body_all = str_eq(binding->body, STR("*"));
     if (binding->body.len && !route->body_all &&
-        !(route->body_field = schema_field_named(method->input, binding->body)))
+        !(route->body_field = schema_field_of(method->input, binding->body)))
         return fail(method, err, "no field for the body", binding->body);
     if (binding->response_body.len &&
-        !(route->response_field = schema_field_named(method->output, binding->response_body)))
+        !(route->response_field = schema_field_of(method->output, binding->response_body)))
         return fail(method, err, "no field for the response body", binding->response_body);
     if (method->client_streams)
         return fail(method, err, "a client stream cannot be reached by", binding->template);

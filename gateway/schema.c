@@ -21,6 +21,19 @@ const struct schema_field *schema_field_named(const struct schema_message *messa
     return NULL;
 }
 
+const struct schema_field *schema_field_of(const struct schema_message *message, struct str name)
+{
+    const struct schema_field *first = schema_field_named(message, name);
+    if (!first || str_eq(first->name, name))
+        return first;
+    uint32_t mask = message->name_slots - 1;
+    for (uint32_t slot = schema_hash(name) & mask; message->names[slot].field;
+         slot = (slot + 1) & mask)
+        if (str_eq(message->names[slot].field->name, name))
+            return message->names[slot].field;
+    return first;
+}
+
 const struct schema_field *schema_field_numbered(const struct schema_message *message,
                                                  uint32_t number)
 {
@@ -82,17 +95,31 @@ const struct schema_method *schema_methods(const struct schema *schema, size_t *
     return schema->methods;
 }
 
-bool schema_path_of(const struct schema_message *message, struct str dotted,
+typedef const struct schema_field *lookup_fn(const struct schema_message *message, struct str name);
+
+static bool resolve(const struct schema_message *message, struct str dotted, lookup_fn *look_up,
                     struct schema_path *path)
 {
     struct str rest = dotted, name;
     path->count = 0;
     while (str_next(&rest, '.', &name)) {
-        const struct schema_field *field = message ? schema_field_named(message, name) : NULL;
+        const struct schema_field *field = message ? look_up(message, name) : NULL;
         if (!field || path->count == SCHEMA_PATH_MAX)
             return false;
         path->fields[path->count++] = field;
         message = field->repeated ? NULL : field->message;
     }
     return true;
+}
+
+bool schema_path_named(const struct schema_message *message, struct str dotted,
+                       struct schema_path *path)
+{
+    return resolve(message, dotted, schema_field_named, path);
+}
+
+bool schema_path_of(const struct schema_message *message, struct str dotted,
+                    struct schema_path *path)
+{
+    return resolve(message, dotted, schema_field_of, path);
 }

@@ -89,7 +89,7 @@ struct schema_message {
     uint32_t field_count;
     uint32_t oneof_count;
     const struct str *oneofs;
-    const struct schema_name *names; /* open addressing over both spellings */
+    const struct schema_name *names; /* open addressing over both spellings, JSON's first */
     uint32_t name_slots;             /* a power of two, or 0 */
     uint32_t dense;                  /* fields[i].number == i + 1 for all i below this */
 };
@@ -107,9 +107,15 @@ void schema_free(struct schema *schema);
 /* By full name without a leading dot; NULL when there is none. */
 const struct schema_message *schema_find_message(const struct schema *schema, struct str full_name);
 
-/* By either spelling; NULL when there is none. */
+/* By either spelling, that of JSON first: what callers say. NULL when there is none. */
 const struct schema_field *schema_field_named(const struct schema_message *message,
                                               struct str name);
+
+/*
+ * By either spelling, that of the proto first: what options of methods say (google/api/http.proto).
+ * Not the same as above where the JSON name of one field is the proto name of another.
+ */
+const struct schema_field *schema_field_of(const struct schema_message *message, struct str name);
 
 /* By number; NULL when there is none. */
 const struct schema_field *schema_field_numbered(const struct schema_message *message,
@@ -128,8 +134,10 @@ struct schema_path {
 };
 
 /*
- * Resolves a dotted path of proto names or JSON names; all but the last must be singular messages.
- * False when there is no such path.
+ * Resolves a dotted path, whose names are looked up as by schema_field_named or schema_field_of;
+ * all but the last must be singular messages. False when there is no such path.
  */
+bool schema_path_named(const struct schema_message *message, struct str dotted,
+                       struct schema_path *path);
 bool schema_path_of(const struct schema_message *message, struct str dotted,
                     struct schema_path *path);

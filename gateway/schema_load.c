@@ -268,7 +268,7 @@ static void add_name(struct schema_name *names, uint32_t mask, struct str name,
 {
     uint32_t slot = schema_hash(name) & mask;
     for (; names[slot].field; slot = (slot + 1) & mask)
-        if (str_eq(names[slot].name, name))
+        if (names[slot].field == field && str_eq(names[slot].name, name))
             return;
     names[slot] = (struct schema_name){name, field};
 }

@@ -244,28 +244,26 @@ static enum code present_in(struct transcode_in *in, const struct schema_field *
     return CODE_OK;
 }
 
+/* What the JSON says about one field, known by its name already. */
 static enum code member_in(struct transcode_in *in, const struct schema_message *message,
-                           const struct json_value *member, const struct overlay *overlay,
-                           struct met *met, const struct where *up)
+                           const struct schema_field *field, const struct json_value *member,
+                           const struct overlay *overlay, struct met *met,
+                           const struct where *where)
 {
-    struct where where = {up, member->key, 0};
-    const struct schema_field *field = schema_field_named(message, member->key);
-    if (!field)
-        return in->ignore_unknown ? CODE_OK : where_fail(in, &where, "no such field");
     if (in->ignore_unknown && value_is_unknown(field, member))
         return CODE_OK;
     if (met_field(met, field))
-        return where_fail(in, &where, "is given twice, under two spellings");
+        return where_fail(in, where, "is given twice, under two spellings");
     const struct overlay_entry *entry = overlay ? overlay_find(overlay, field) : NULL;
     if (member->kind == JSON_NULL && (field->repeated || !null_is_value(field))) {
         met->known = true;
         if (entry && entry->child)
-            return submessage_in(in, field, NULL, entry->child, &where);
+            return submessage_in(in, field, NULL, entry->child, where);
         return CODE_OK;
     }
-    if (take_oneof(in, message, met, field, &where) != CODE_OK)
+    if (take_oneof(in, message, met, field, where) != CODE_OK)
         return in->err->code;
-    return present_in(in, field, member, entry, met, &where);
+    return present_in(in, field, member, entry, met, where);
 }
 
 /* What the overlay says and the body did not touch. */
@@ -302,7 +300,13 @@ enum code message_in(struct transcode_in *in, const struct schema_message *messa
     for (const struct json_value *m = json ? json->first : NULL; m; m = m->next) {
         if (typed && str_eq(m->key, STR("@type")))
             continue;
-        if (member_in(in, message, m, overlay, &met, where) != CODE_OK)
+        struct where inner = {where, m->key, 0};
+        const struct schema_field *field = schema_field_named(message, m->key);
+        if (!field && in->ignore_unknown)
+            continue;
+        if (!field)
+            return where_fail(in, &inner, "no such field");
+        if (member_in(in, message, field, m, overlay, &met, &inner) != CODE_OK)
             return in->err->code;
     }
     in->nothing_known = json && json->count && !met.known && !overlay;
@@ -330,13 +334,15 @@ enum code transcode_field_in(struct transcode_in *in, const struct schema_messag
                              const struct schema_field *field, const struct json_value *json,
                              const struct overlay *overlay)
 {
-    struct json_value body = {.kind = JSON_OBJECT, .count = json ? 1 : 0};
-    struct json_value member;
-    if (json) {
-        member = *json;
-        member.key = field->name;
-        member.next = NULL;
-        body.first = in->body = &member;
-    }
-    return transcode_message_in(in, message, &body, overlay, STR(""));
+    struct met met;
+    struct where where = {NULL, field->name, 0};
+    in->depth = 0;
+    in->body = json;
+    met_begin(&met, in, message);
+    enum code code = CODE_OK;
+    if (json)
+        code = member_in(in, message, field, json, overlay, &met, &where);
+    if (code == CODE_OK && overlay)
+        code = rest_of_overlay(in, message, overlay, &met, NULL);
+    return finished(in, code);
 }

@@ -113,6 +113,22 @@ static void resolves_paths(void **state)
             fail_msg("%s", wrong[i]);
 }
 
+/* Rules 6 and 11. */
+static void keeps_spellings_apart(void **state)
+{
+    const struct schema_message *crossed = nasty_type(*state, "Crossed");
+    struct schema_path path;
+    assert_int_equal(schema_field_named(crossed, STR("b"))->number, 1);
+    assert_int_equal(schema_field_of(crossed, STR("b"))->number, 2);
+    assert_int_equal(schema_field_of(crossed, STR("a"))->number, 1);
+    assert_null(schema_field_of(crossed, STR("d")));
+    assert_true(schema_path_named(crossed, STR("c.c.a"), &path));
+    assert_int_equal(path.fields[2]->number, 2);
+    assert_true(schema_path_of(crossed, STR("c.c.a"), &path));
+    assert_int_equal(path.fields[2]->number, 1);
+    assert_int_equal(schema_field_of(nasty_type(*state, "Scalars"), STR("aInt32"))->number, 3);
+}
+
 /* Rule 10. */
 static void reads_methods_and_policies(void **state)
 {
@@ -204,6 +220,7 @@ int main(void)
         cmocka_unit_test(knows_enums),
         cmocka_unit_test(finds_nested_and_far_fields),
         cmocka_unit_test(resolves_paths),
+        cmocka_unit_test(keeps_spellings_apart),
         cmocka_unit_test(reads_methods_and_policies),
         cmocka_unit_test(reads_additional_bindings),
         cmocka_unit_test(survives_damage),
