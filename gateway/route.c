@@ -111,10 +111,22 @@ static bool fits_variable(const struct schema_field *field)
            kind == SCHEMA_FIELD_MASK;
 }
 
+/* A field that would be lost, or written in another way than its readers expect. */
+static enum code check_types(const struct schema_method *method, struct error *err)
+{
+    struct str why = method->input->refused.ptr ? method->input->refused : method->output->refused;
+    if (!why.ptr)
+        return CODE_OK;
+    return error_set(err, CODE_INVALID_ARGUMENT, "UNSUPPORTED_TYPE", "%.*s: %.*s",
+                     STR_ARG(method->full_path), STR_ARG(why));
+}
+
 static enum code resolve(struct route *route, struct error *err)
 {
     const struct schema_method *method = route->method;
     const struct schema_binding *binding = route->binding;
+    if (check_types(method, err) != CODE_OK)
+        return err->code;
     for (size_t i = 0; i < route->variable_count; i++) {
         struct route_variable *variable = &route->variables[i];
         if (!schema_path_of(method->input, variable->dotted, &variable->path) ||

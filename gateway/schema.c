@@ -89,6 +89,16 @@ const struct schema_message *schema_find_message(const struct schema *schema, st
     return NULL;
 }
 
+const struct schema_message *schema_any_type(const struct schema *schema, struct str url)
+{
+    size_t slash = url.len;
+    while (slash && url.ptr[slash - 1] != '/')
+        slash--;
+    const struct schema_message *type =
+        slash > 1 ? schema_find_message(schema, str_from(url, slash)) : NULL;
+    return type && !type->refused.ptr ? type : NULL;
+}
+
 const struct schema_method *schema_methods(const struct schema *schema, size_t *count)
 {
     *count = schema->method_count;

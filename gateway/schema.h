@@ -22,7 +22,7 @@ enum schema_type {
     SCHEMA_FIXED32,
     SCHEMA_BOOL,
     SCHEMA_STRING,
-    SCHEMA_GROUP, /* never in a table: such fields are treated as unknown */
+    SCHEMA_GROUP, /* never in a table: its message is `refused` */
     SCHEMA_MESSAGE,
     SCHEMA_BYTES,
     SCHEMA_UINT32,
@@ -89,6 +89,8 @@ struct schema_message {
     uint32_t field_count;
     uint32_t oneof_count;
     const struct str *oneofs;
+    struct str refused; /* why it is not read or written, for a field of its own or of a message in
+                           it that is not understood; ptr NULL: it is */
     const struct schema_name *names; /* open addressing over both spellings, JSON's first */
     uint32_t name_slots;             /* a power of two, or 0 */
     uint32_t dense;                  /* fields[i].number == i + 1 for all i below this */
@@ -106,6 +108,9 @@ void schema_free(struct schema *schema);
 
 /* By full name without a leading dot; NULL when there is none. */
 const struct schema_message *schema_find_message(const struct schema *schema, struct str full_name);
+
+/* By the URL in a google.protobuf.Any; NULL when there is none, or it is refused. */
+const struct schema_message *schema_any_type(const struct schema *schema, struct str url);
 
 /* By either spelling, that of JSON first: what callers say. NULL when there is none. */
 const struct schema_field *schema_field_named(const struct schema_message *message,

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/json_out.h"
+#include "gateway/schema_features.h"
 #include "gateway/schema_tables.h"
 #include "gateway/wire.h"
 #include "pb/proto.h"
@@ -28,7 +29,6 @@ struct loader {
     struct arena scratch; /* the decoded descriptors */
     struct error *err;
     const Google__Protobuf__FileDescriptorSet *set;
-    bool proto3; /* the file that is being read */
 };
 
 static struct str keep(struct loader *l, const char *text)
@@ -231,7 +231,7 @@ static bool find_type(struct loader *l, const DESCRIPTOR(FieldDescriptorProto) *
 }
 
 static bool fill_field(struct loader *l, const DESCRIPTOR(FieldDescriptorProto) * from,
-                       struct schema_field *to)
+                       const struct schema_features *features, struct schema_field *to)
 {
     if (!from->name || from->number < 1 || (int)from->type < SCHEMA_DOUBLE ||
         (int)from->type > SCHEMA_SINT64 || strlen(from->name) > NAME_BYTES_MAX) {
@@ -249,11 +249,11 @@ static bool fill_field(struct loader *l, const DESCRIPTOR(FieldDescriptorProto) 
     to->wire = wire_of(to->type);
     to->repeated = from->label == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__LABEL__LABEL_REPEATED;
     bool packable = to->repeated && to->wire != WIRE_BYTES;
-    to->packed = packable &&
-                 (from->options && from->options->has_packed ? from->options->packed : l->proto3);
+    to->packed = packable && (from->options && from->options->has_packed ? from->options->packed
+                                                                         : features->packed);
     to->oneof = from->has_oneof_index && !from->proto3_optional ? from->oneof_index : -1;
-    to->presence = !to->repeated && (!l->proto3 || to->type == SCHEMA_MESSAGE || to->oneof >= 0 ||
-                                     from->proto3_optional);
+    to->presence = !to->repeated && (!features->implicit || to->type == SCHEMA_MESSAGE ||
+                                     to->oneof >= 0 || from->proto3_optional);
     return find_type(l, from, to);
 }
 
@@ -290,8 +290,43 @@ static void make_indexes(struct loader *l, struct schema_message *to)
     to->name_slots = slots;
 }
 
+/* The first reason stays. */
+static void refuse(struct loader *l, struct schema_message *message, const char *field,
+                   const char *why)
+{
+    if (!message->refused.ptr)
+        message->refused =
+            str_of(arena_printf(&l->schema->arena, "%.*s%s%.100s %s", STR_ARG(message->full_name),
+                                field[0] ? "." : "", field, why));
+}
+
+/* A field of the message, unless it is a group: that leaves the message without it, and refused. */
+static bool add_field(struct loader *l, struct schema_message *to, struct schema_field *field,
+                      const DESCRIPTOR(FieldDescriptorProto) * from,
+                      struct schema_features features)
+{
+    const char *name = from->name ? from->name : "?";
+    schema_features_refine(&features, &l->scratch, from->options ? &from->options->base : NULL,
+                           FEATURES_OF_FIELD);
+    if (features.unknown)
+        refuse(l, to, name, "has features that are not known here");
+    if (from->type == FIELD_TYPE(GROUP)) {
+        refuse(l, to, name, "is a group, and groups are not supported");
+        return true;
+    }
+    if (!fill_field(l, from, &features, field))
+        return false;
+    if (field->oneof >= (int)to->oneof_count)
+        to->oneof_count = (uint32_t)field->oneof + 1;
+    to->field_count++;
+    if (features.delimited && field->message && !field->message->is_map_entry && !to->is_map_entry)
+        refuse(l, to, name, "is DELIMITED, a group, and groups are not supported");
+    return true;
+}
+
 static bool fill_message(struct loader *l, struct schema_message *to,
-                         const DESCRIPTOR(DescriptorProto) * from)
+                         const DESCRIPTOR(DescriptorProto) * from,
+                         const struct schema_features *features)
 {
     struct arena *arena = &l->schema->arena;
     struct schema_field *fields = arena_alloc0(arena, (from->n_field + 1) * sizeof *fields);
@@ -299,15 +334,15 @@ static bool fill_message(struct loader *l, struct schema_message *to,
     for (size_t i = 0; i < from->n_oneof_decl; i++)
         oneofs[i] = keep(l, from->oneof_decl[i]->name);
     for (size_t i = 0; i < from->n_field; i++) {
-        if (from->field[i]->type == FIELD_TYPE(GROUP))
-            continue;
-        struct schema_field *field = &fields[to->field_count++];
-        if (!fill_field(l, from->field[i], field) || field->oneof >= (int)from->n_oneof_decl) {
+        const DESCRIPTOR(FieldDescriptorProto) *field = from->field[i];
+        bool sound = !field->has_oneof_index || field->oneof_index < (int)from->n_oneof_decl;
+        if (!sound)
+            error_set(l->err, CODE_INVALID_ARGUMENT, "INVALID_DESCRIPTOR",
+                      "field %.100s: no such oneof", field->name ? field->name : "?");
+        if (!sound || !add_field(l, to, &fields[to->field_count], field, *features)) {
             error_prefix(l->err, to->full_name.ptr);
             return false;
         }
-        if (field->oneof >= (int)to->oneof_count)
-            to->oneof_count = (uint32_t)field->oneof + 1;
     }
     qsort(fields, to->field_count, sizeof *fields, by_field_number);
     for (uint32_t i = 0; i < to->field_count; i++)
@@ -319,12 +354,20 @@ static bool fill_message(struct loader *l, struct schema_message *to,
 }
 
 static bool fill_messages(struct loader *l, struct str scope,
-                          DESCRIPTOR(DescriptorProto) *const *messages, size_t count)
+                          DESCRIPTOR(DescriptorProto) *const *messages, size_t count,
+                          const struct schema_features *outer)
 {
     for (size_t i = 0; i < count; i++) {
-        struct str name = joined(l, scope, messages[i]->name);
-        if (!fill_message(l, slot_of(l->schema, name)->message, messages[i]) ||
-            !fill_messages(l, name, messages[i]->nested_type, messages[i]->n_nested_type))
+        const DESCRIPTOR(DescriptorProto) *from = messages[i];
+        struct str name = joined(l, scope, from->name);
+        struct schema_message *to = slot_of(l->schema, name)->message;
+        struct schema_features features = *outer;
+        schema_features_refine(&features, &l->scratch, from->options ? &from->options->base : NULL,
+                               FEATURES_OF_MESSAGE);
+        if (features.unknown)
+            refuse(l, to, "", "has an edition or features that are not known here");
+        if (!fill_message(l, to, from, &features) ||
+            !fill_messages(l, name, from->nested_type, from->n_nested_type, &features))
             return false;
     }
     return true;
@@ -352,6 +395,26 @@ static bool finish_message(struct loader *l, struct schema_message *message)
         return false;
     }
     return true;
+}
+
+static bool inherits_refusal(struct schema_message *message)
+{
+    for (uint32_t i = 0; i < message->field_count && !message->refused.ptr; i++)
+        if (message->fields[i].message && message->fields[i].message->refused.ptr) {
+            message->refused = message->fields[i].message->refused;
+            return true;
+        }
+    return false;
+}
+
+/* Whatever holds a message that is refused is refused. */
+static void spread_refusals(struct schema *schema)
+{
+    for (bool again = true; again;) {
+        again = false;
+        for (uint32_t i = 0; i < schema->slot_count; i++)
+            again |= schema->slots[i].message && inherits_refusal(schema->slots[i].message);
+    }
 }
 
 /* --- the third pass: services --- */
@@ -528,13 +591,15 @@ static bool read_files(struct loader *l)
     }
     for (size_t i = 0; i < l->set->n_file; i++) {
         const DESCRIPTOR(FileDescriptorProto) *file = l->set->file[i];
-        l->proto3 = file->syntax && strcmp(file->syntax, "proto3") == 0;
-        if (!fill_messages(l, str_of(file->package), file->message_type, file->n_message_type))
+        struct schema_features features = schema_features_of(&l->scratch, file);
+        if (!fill_messages(l, str_of(file->package), file->message_type, file->n_message_type,
+                           &features))
             return false;
     }
     for (uint32_t i = 0; i < l->schema->slot_count; i++)
         if (l->schema->slots[i].message && !finish_message(l, l->schema->slots[i].message))
             return false;
+    spread_refusals(l->schema);
     return read_services(l);
 }
 

@@ -193,15 +193,6 @@ static enum code value_in(struct transcode_in *in, const struct json_value *json
 
 /* --- Any --- */
 
-/* The message that a type URL names; NULL when there is none. */
-static const struct schema_message *any_type(const struct transcode_in *in, struct str url)
-{
-    size_t slash = url.len;
-    while (slash && url.ptr[slash - 1] != '/')
-        slash--;
-    return slash > 1 ? schema_find_message(in->schema, str_from(url, slash)) : NULL;
-}
-
 static enum code any_content(struct transcode_in *in, const struct schema_message *message,
                              const struct json_value *json, const struct where *where)
 {
@@ -227,7 +218,7 @@ static enum code any_in(struct transcode_in *in, const struct json_value *json,
     struct where inner = {where, STR("@type"), 0};
     if (!type || type->kind != JSON_STRING)
         return where_fail(in, &inner, "must be the URL of a message type");
-    const struct schema_message *message = any_type(in, type->text);
+    const struct schema_message *message = schema_any_type(in->schema, type->text);
     if (!message)
         return where_fail(in, &inner, "'%.*s' is not known",
                           STR_ARG(str_utf8_cut(type->text, 120)));

@@ -232,11 +232,7 @@ static bool any_out(struct out *out, const struct schema_message *message, struc
         buf_add(out->buf, STR("{}"));
         return true;
     }
-    size_t slash = url.len;
-    while (slash && url.ptr[slash - 1] != '/')
-        slash--;
-    const struct schema_message *type =
-        slash > 1 ? schema_find_message(out->to->schema, str_from(url, slash)) : NULL;
+    const struct schema_message *type = schema_any_type(out->to->schema, url);
     if (!type && !out->to->any_as_bytes)
         return out_unsayable(out, message, "holds a type that is not known");
     buf_add(out->buf, STR("{\"@type\":"));
