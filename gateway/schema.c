@@ -1,12 +1,19 @@
 /* Looking things up in the tables. How they are made: schema_load.c. */
 #include "gateway/schema_tables.h"
 
+#include <string.h>
+
 uint32_t schema_hash(struct str name)
 {
     uint32_t hash = 2166136261u;
     for (size_t i = 0; i < name.len; i++)
         hash = (hash ^ (unsigned char)name.ptr[i]) * 16777619u;
     return hash ^ hash >> 15;
+}
+
+int schema_name_order(struct str a, struct str b)
+{
+    return a.len != b.len ? (a.len < b.len ? -1 : 1) : a.len ? memcmp(a.ptr, b.ptr, a.len) : 0;
 }
 
 const struct schema_field *schema_field_named(const struct schema_message *message, struct str name)
@@ -55,9 +62,17 @@ const struct schema_field *schema_field_numbered(const struct schema_message *me
 const struct schema_enum_value *schema_enum_named(const struct schema_enum *enumeration,
                                                   struct str name)
 {
-    for (size_t i = 0; i < enumeration->count; i++)
-        if (str_eq(enumeration->values[i].name, name))
-            return &enumeration->values[i];
+    size_t low = 0, high = enumeration->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = schema_name_order(enumeration->named[middle].name, name);
+        if (order == 0)
+            return &enumeration->named[middle];
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
     return NULL;
 }
 

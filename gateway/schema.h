@@ -55,6 +55,7 @@ struct schema_enum {
     struct str full_name;
     const struct schema_enum_value
         *values; /* by number; of equal numbers the first declared first */
+    const struct schema_enum_value *named; /* the same, in the order of schema_name_order */
     size_t count;
     bool is_null_value; /* google.protobuf.NullValue: JSON null */
 };

@@ -81,6 +81,12 @@ static int by_number(const void *a, const void *b)
                                   : (x->name.ptr > y->name.ptr) - (x->name.ptr < y->name.ptr);
 }
 
+static int by_name(const void *a, const void *b)
+{
+    const struct schema_enum_value *x = a, *y = b;
+    return schema_name_order(x->name, y->name);
+}
+
 static bool name_enum(struct loader *l, struct str scope,
                       const DESCRIPTOR(EnumDescriptorProto) * from)
 {
@@ -98,9 +104,13 @@ static bool name_enum(struct loader *l, struct str scope,
         values[i] = (struct schema_enum_value){{text, name.len}, from->value[i]->number};
         text += name.len + 1;
     }
+    struct schema_enum_value *named = arena_alloc(arena, (from->n_value + 1) * sizeof *named);
+    memcpy(named, values, from->n_value * sizeof *named);
     qsort(values, from->n_value, sizeof *values, by_number);
+    qsort(named, from->n_value, sizeof *named, by_name);
     made->full_name = joined(l, scope, from->name);
     made->values = values;
+    made->named = named;
     made->count = from->n_value;
     made->is_null_value = str_eq(made->full_name, STR("google.protobuf.NullValue"));
     return add_type(l, made->full_name, NULL, made);

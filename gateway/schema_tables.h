@@ -18,3 +18,6 @@ struct schema {
 };
 
 uint32_t schema_hash(struct str name);
+
+/* By length, then by bytes. */
+int schema_name_order(struct str a, struct str b);

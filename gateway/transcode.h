@@ -66,6 +66,8 @@ bool overlay_has(const struct overlay *overlay, const struct schema_field *field
 
 /* --- JSON to wire --- */
 
+struct transcode_room;
+
 struct transcode_in {
     const struct schema *schema; /* for Any */
     struct arena *arena;         /* scratch */
@@ -78,6 +80,7 @@ struct transcode_in {
     const struct json_value *body; /* of transcode_field_in */
     bool nothing_known;            /* of what the message just written had in it */
     int depth;                     /* messages around what is written */
+    struct transcode_room *rooms;  /* memory for each depth, once one needs it */
 };
 
 /*

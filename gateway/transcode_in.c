@@ -18,17 +18,37 @@ struct met {
     bool known;                         /* something in it is */
 };
 
+struct transcode_room {
+    char *ptr;
+    size_t size;
+};
+
+/* Memory for what has been met in the message that is being written. Messages of one depth follow
+ * each other and share it: a list of a hundred thousand `{}` costs one. */
+static char *room_of(struct transcode_in *in, size_t bytes)
+{
+    if (!in->rooms)
+        in->rooms = arena_alloc0(in->arena, (TRANSCODE_DEPTH_MAX + 1) * sizeof *in->rooms);
+    struct transcode_room *room = &in->rooms[in->depth];
+    if (room->size < bytes)
+        *room = (struct transcode_room){arena_alloc(in->arena, bytes), bytes};
+    return room->ptr;
+}
+
 static void met_begin(struct met *met, struct transcode_in *in,
                       const struct schema_message *message)
 {
-    size_t bytes = message->field_count / 8 + 1;
-    met->fields =
-        bytes <= sizeof met->fields_room ? met->fields_room : arena_alloc(in->arena, bytes);
-    memset(met->fields, 0, bytes);
-    bytes = message->oneof_count * sizeof *met->oneofs;
-    met->oneofs =
-        bytes <= sizeof met->oneofs_room ? met->oneofs_room : arena_alloc(in->arena, bytes);
-    memset(met->oneofs, 0, bytes);
+    size_t fields = message->field_count / 8 + 1;
+    size_t oneofs = message->oneof_count * sizeof *met->oneofs;
+    met->fields = met->fields_room;
+    met->oneofs = met->oneofs_room;
+    if (fields > sizeof met->fields_room || oneofs > sizeof met->oneofs_room) {
+        char *room = room_of(in, oneofs + fields);
+        met->oneofs = (const struct schema_field **)room;
+        met->fields = (uint8_t *)room + oneofs;
+    }
+    memset(met->fields, 0, fields);
+    memset(met->oneofs, 0, oneofs);
     met->known = false;
 }
 
@@ -313,6 +333,13 @@ enum code message_in(struct transcode_in *in, const struct schema_message *messa
     return overlay ? rest_of_overlay(in, message, overlay, &met, where) : CODE_OK;
 }
 
+static void begin(struct transcode_in *in, const struct json_value *body)
+{
+    in->body = body;
+    in->depth = 0;
+    in->rooms = NULL;
+}
+
 static enum code finished(struct transcode_in *in, enum code code)
 {
     if (code == CODE_OK && in->out->overflow)
@@ -326,7 +353,7 @@ enum code transcode_message_in(struct transcode_in *in, const struct schema_mess
                                struct str prefix)
 {
     struct where where = {NULL, prefix, 0};
-    in->depth = 0;
+    begin(in, NULL);
     return finished(in, message_in(in, message, json, overlay, false, prefix.len ? &where : NULL));
 }
 
@@ -336,8 +363,7 @@ enum code transcode_field_in(struct transcode_in *in, const struct schema_messag
 {
     struct met met;
     struct where where = {NULL, field->name, 0};
-    in->depth = 0;
-    in->body = json;
+    begin(in, json);
     met_begin(&met, in, message);
     enum code code = CODE_OK;
     if (json)
