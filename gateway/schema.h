@@ -132,8 +132,8 @@ const struct schema_enum_value *schema_enum_named(const struct schema_enum *enum
 const struct schema_enum_value *schema_enum_numbered(const struct schema_enum *enumeration,
                                                      int32_t number);
 
-/* A path of fields from a message: `user.etag`. */
-enum { SCHEMA_PATH_MAX = 8 };
+/* A path of fields from a message: `user.etag`. Longer ones are none. */
+enum { SCHEMA_PATH_MAX = 32 };
 struct schema_path {
     const struct schema_field *fields[SCHEMA_PATH_MAX];
     size_t count;

@@ -31,6 +31,9 @@ static const struct row ROWS[] = {
     {"oneofs.number=0&oneofs.yes=true&oneofs.between=x", NULL,
      "{\"oneofs\":{\"number\":0,\"yes\":true,\"between\":\"x\"}}"},
     {"oneofs.number=1&oneofs.number=2", NULL, "oneofs.number: is given twice"},
+    {"tree.left.left.left.left.left.left.left.left.name=x", NULL,
+     "{\"tree\":{\"left\":{\"left\":{\"left\":{\"left\":{\"left\":{\"left\":{\"left\":"
+     "{\"left\":{\"name\":\"x\"}}}}}}}}}}"},
     /* laid over a body: the overlay wins, and messages are merged into one */
     {"scalars.aInt32=5", "{\"scalars\":{\"aInt32\":6,\"aBool\":true}}",
      "{\"scalars\":{\"aInt32\":5,\"aBool\":true}}"},

@@ -106,11 +106,23 @@ static void resolves_paths(void **state)
                                         "scalars..a_int32",
                                         "scalars.a_int32.x",
                                         "lists.scalars.a_int32",
-                                        "maps.texts.key",
-                                        "tree.left.left.left.left.left.left.left.name"};
+                                        "maps.texts.key"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         if (schema_path_of(all, str_of(wrong[i]), &path))
             fail_msg("%s", wrong[i]);
+}
+
+/* Rule 8. */
+static void bounds_paths(void **state)
+{
+    struct schema_path path;
+    char text[200] = "tree";
+    for (size_t fields = 2; fields <= 33; fields++) {
+        memcpy(text + strlen(text), ".left", sizeof ".left");
+        assert_int_equal(schema_path_named(nasty_type(*state, "All"), str_of(text), &path),
+                         fields <= 32);
+        assert_int_equal(path.count, fields <= 32 ? fields : 32);
+    }
 }
 
 /* Rules 6 and 11. */
@@ -220,6 +232,7 @@ int main(void)
         cmocka_unit_test(knows_enums),
         cmocka_unit_test(finds_nested_and_far_fields),
         cmocka_unit_test(resolves_paths),
+        cmocka_unit_test(bounds_paths),
         cmocka_unit_test(keeps_spellings_apart),
         cmocka_unit_test(reads_methods_and_policies),
         cmocka_unit_test(reads_additional_bindings),
