@@ -21,7 +21,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct str header = {copy, size}, opaque;
     (void)conditional_accepts(header, STR("gzip"));
     (void)http_token_in_list(header, STR("close"));
-    (void)conditional_matches(header, STR("\"e1\""));
+    bool weakly = conditional_matches(header, STR("\"e1\""));
+    if (conditional_matches_strongly(header, STR("\"e1\"")) && !weakly)
+        abort();
     enum conditional_tag tag = conditional_if_match(header, &opaque);
     if (tag == CONDITIONAL_ONE) {
         struct str quoted = str_of(arena_printf(&arena, "\"%.*s\"", STR_ARG(opaque)));
