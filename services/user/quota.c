@@ -70,21 +70,44 @@ static struct quota_lease *find(struct quota_state *state, const uint8_t *id)
     return NULL;
 }
 
-/* A place for one more: a new one, or that of the lease that ended first, of a returned one if
- * there is any. NULL when all are out. */
+/* How little a lease is missed: most of all one that has ended and was returned, least one that is
+ * still out. */
+static int spare(const struct quota_lease *lease, int64_t now_ms)
+{
+    return 2 * (lease->end_ms <= now_ms) + lease->returned;
+}
+
+/* The one that is missed least, and of several the one that ends first. */
+static struct quota_lease *least_missed(struct quota_state *state, const struct quota_lease *but,
+                                        int64_t now_ms)
+{
+    struct quota_lease *found = NULL;
+    for (size_t i = 0; i < state->lease_count; i++) {
+        struct quota_lease *lease = &state->leases[i];
+        int more = found ? spare(lease, now_ms) - spare(found, now_ms) : 1;
+        if (lease != but && (more > 0 || (more == 0 && lease->end_ms < found->end_ms)))
+            found = lease;
+    }
+    return found;
+}
+
+/* A place for one more. When all are out one is forgotten, and only its amount and end are kept,
+ * with those of others: for begin_period, as part of a lease that nobody can return. */
 static struct quota_lease *find_room(struct quota_state *state, int64_t now_ms)
 {
-    struct quota_lease *room = NULL;
+    static const uint8_t nobodys[QUOTA_LEASE_ID_BYTES];
     if (state->lease_count < QUOTA_LEASES_MAX)
         return &state->leases[state->lease_count++];
-    for (size_t i = 0; i < QUOTA_LEASES_MAX; i++) {
-        struct quota_lease *lease = &state->leases[i];
-        if (lease->end_ms > now_ms)
-            continue;
-        if (!room || lease->returned > room->returned ||
-            (lease->returned == room->returned && lease->end_ms < room->end_ms))
-            room = lease;
+    struct quota_lease *room = least_missed(state, NULL, now_ms), *sum = find(state, nobodys);
+    if (spare(room, now_ms) > 0)
+        return room;
+    if (!sum) {
+        sum = room;
+        memcpy(sum->id, nobodys, sizeof nobodys);
     }
+    room = least_missed(state, sum, now_ms);
+    sum->amount += room->amount;
+    sum->end_ms = room->end_ms > sum->end_ms ? room->end_ms : sum->end_ms;
     return room;
 }
 
@@ -124,10 +147,9 @@ struct quota_grant quota_lease(struct quota_state *state, uint64_t quota,
                                     .end_ms = lease->end_ms,
                                     .retry_after_ms = wait_ms(state, now_ms),
                                     .repeated = true};
-    if (left)
-        lease = find_room(state, now_ms);
-    if (!lease)
+    if (!left)
         return (struct quota_grant){.retry_after_ms = wait_ms(state, now_ms)};
+    lease = find_room(state, now_ms);
     memcpy(lease->id, id, QUOTA_LEASE_ID_BYTES);
     lease->amount = want < most ? want : most;
     lease->end_ms = now_ms + lease_ms < state->end_ms ? now_ms + lease_ms : state->end_ms;

@@ -9,16 +9,17 @@
  *  1. `used` grows by a lease's amount before the gateway hears of it (the state is durable first),
  *     and a lease is granted only if `used` is at most N afterwards.
  *  2. A lease has an id of its gateway's making. Asked for again it is the same lease, so what a
- *     gateway holds under one id was added to `used` once.
+ *     gateway holds under one id was added to `used` once. If it has been forgotten meanwhile it is
+ *     another, and added once more.
  *  3. `used` shrinks in one way only: a gateway that has stopped spending a lease says how much of
  *     it was left. A lease is returned once, and by no more than its amount; a second return, or
- *     one of a lease that is not known, changes nothing.
+ *     one of a lease that is not known, changes nothing. So what is forgotten counts as spent.
  *  4. So what all gateways admitted never exceeds `used`, which never exceeds N.
  *  5. A period's end forgets `used`. By then its leases must be spent or dead: a lease ends with
  * the period at the latest, and its gateway counts that time from before it asked, by a clock that
  *     does not go back, so it stops before the server's clock reaches the end. A lease that ends
  *     later all the same (the plan's kind of period was changed meanwhile) is taken along into the
- *     new period's `used`.
+ *     new period's `used`, also when it was forgotten.
  *
  * What gets lost: a lease whose gateway never returns it counts as spent to the end of the period.
  * It cannot come back earlier, since nobody else knows how much of it was admitted; a gateway that
@@ -54,7 +55,7 @@ struct quota_lease {
     uint8_t id[QUOTA_LEASE_ID_BYTES];
     uint64_t amount;
     int64_t end_ms;
-    bool returned; /* kept until its end, so that a late repetition is known as one */
+    bool returned; /* kept as long as there is room, so that a late repetition is known as one */
 };
 
 struct quota_state {
@@ -80,8 +81,9 @@ struct quota_grant {
 
 /*
  * A lease of at most `want` (above 0) out of what `quota` leaves, at most a quarter of that, at
- * least 1. When QUOTA_LEASES_MAX are kept, one that has ended is forgotten (it then cannot be
- * returned any more), and if none has, nothing is granted.
+ * least 1. When QUOTA_LEASES_MAX are kept, one of them is forgotten, so that it cannot be returned
+ * any more: one that has ended, else one that was returned, else the one that ends first. An id is
+ * not all zeros.
  */
 struct quota_grant quota_lease(struct quota_state *state, uint64_t quota,
                                const uint8_t id[QUOTA_LEASE_ID_BYTES], uint64_t want,

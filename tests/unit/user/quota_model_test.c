@@ -180,6 +180,23 @@ static void serve(struct world *world, struct message request)
         post(world, answer);
 }
 
+/* Others lease more often than a server remembers, and give most of it back, or nothing. */
+static void crowd(struct world *world)
+{
+    bool back = chance(world, 70);
+    look(world);
+    struct quota_state state = current(world);
+    for (int i = 0; i < 2 * QUOTA_LEASES_MAX; i++) {
+        uint8_t nobodys[QUOTA_LEASE_ID_BYTES];
+        lease_id(++world->last_number, GATEWAYS, nobodys);
+        quota_lease(&state, world->quota, nobodys, 1, LEASE_MS, server_ms(world));
+        if (back && !chance(world, 2))
+            quota_return(&state, nobodys, 1);
+    }
+    world->stored = quota_encode(&state, &world->arena);
+    world->version++;
+}
+
 /* --- a gateway --- */
 
 static int64_t gateway_ms(const struct world *world, const struct gateway *gateway)
@@ -334,6 +351,8 @@ static void step(struct world *world)
         pass_time(world);
     else if (what < 990)
         change_plan(world);
+    else if (what < 993)
+        crowd(world);
     else
         crash(world, g, chance(world, 50));
 }

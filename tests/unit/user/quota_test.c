@@ -227,7 +227,6 @@ static void when_all_places_are_taken_what_ended_goes_first(void **unused)
     (void)unused;
     for (int i = 0; i < QUOTA_LEASES_MAX; i++)
         assert_int_equal(lease(&state, QUOTA_MAX, (uint8_t)i, 2, now_ms + i).amount, 2);
-    assert_int_equal(lease(&state, QUOTA_MAX, 200, 2, now_ms + 1000).amount, 0);
     assert_true(give_back(&state, 7, 1));
     assert_int_equal(lease(&state, QUOTA_MAX, 200, 2, now_ms + LEASE_MS + 20).amount, 2);
     assert_false(give_back(&state, 7, 1)); /* forgotten, since it had come back */
@@ -235,6 +234,67 @@ static void when_all_places_are_taken_what_ended_goes_first(void **unused)
     assert_false(give_back(&state, 0, 2)); /* the first to end; it counts as spent */
     assert_true(give_back(&state, 1, 2));
     assert_int_equal(state.used, 2 * (QUOTA_LEASES_MAX + 2) - 1 - 2);
+}
+
+/* What is returned takes no room from others, however many there are before a lease ends. */
+static void what_was_returned_goes_next(void **unused)
+{
+    struct quota_state state = {0};
+    int64_t now_ms = at("2026-11-26T10:00:00Z");
+    (void)unused;
+    assert_int_equal(lease(&state, 1000, 200, 10, now_ms).amount, 10); /* out all the time */
+    for (int i = 0; i < 1000; i++) {
+        assert_int_equal(lease(&state, 1000, (uint8_t)(i % 150), 10, now_ms + i).amount, 10);
+        assert_true(give_back(&state, (uint8_t)(i % 150), 10));
+    }
+    assert_int_equal(state.lease_count, QUOTA_LEASES_MAX);
+    assert_false(give_back(&state, 1000 % 150, 10)); /* forgotten, and not taken back twice */
+    assert_int_equal(state.used, 10);
+    assert_true(give_back(&state, 200, 4));
+    assert_int_equal(state.used, 6);
+}
+
+/* A lease that is out and forgotten counts as spent, and asked for again it is another one. */
+static void of_those_that_are_out_the_first_to_end_is_forgotten(void **unused)
+{
+    struct quota_state state = {0};
+    int64_t now_ms = at("2026-11-26T10:00:00Z");
+    uint64_t used = 3 * (QUOTA_LEASES_MAX + 50);
+    (void)unused;
+    for (int i = 0; i < QUOTA_LEASES_MAX + 50; i++)
+        assert_int_equal(lease(&state, QUOTA_MAX, (uint8_t)i, 3, now_ms + i).amount, 3);
+    assert_int_equal(state.used, used);
+    assert_int_equal(quota_leased(&state, now_ms + 1000), used);
+    for (int i = 0; i <= 50; i++)
+        assert_false(give_back(&state, (uint8_t)i, 3));
+    assert_true(give_back(&state, 51, 3));
+    assert_int_equal(state.used, used -= 3);
+    struct quota_grant again = lease(&state, QUOTA_MAX, 0, 5, now_ms + 1000);
+    assert_int_equal(again.amount, 5);
+    assert_false(again.repeated);
+    assert_int_equal(state.used, used += 5);
+    assert_true(give_back(&state, 0, 3));
+    assert_false(give_back(&state, 0, 3));
+    assert_int_equal(state.used, used - 3);
+}
+
+static void what_was_forgotten_is_taken_along_too(void **unused)
+{
+    struct quota_state state = {0};
+    int64_t now_ms = at("2026-11-26T23:59:30Z"), midnight = at("2026-11-27T00:00:00Z");
+    (void)unused;
+    quota_roll(&state, QUOTA_MONTH, now_ms);
+    for (int i = 0; i < QUOTA_LEASES_MAX + 50; i++)
+        quota_lease(&state, QUOTA_MAX, (const uint8_t[QUOTA_LEASE_ID_BYTES]){(uint8_t)i, 1}, 3,
+                    LEASE_MS, now_ms);
+    quota_roll(&state, QUOTA_DAY, now_ms + 1000);
+    quota_roll(&state, QUOTA_DAY, midnight); /* all of them may still be spent */
+    assert_int_equal(state.used, 3 * (QUOTA_LEASES_MAX + 50));
+    /* Then they have ended, and make room. */
+    for (int i = 0; i < QUOTA_LEASES_MAX; i++)
+        quota_lease(&state, QUOTA_MAX, (const uint8_t[QUOTA_LEASE_ID_BYTES]){(uint8_t)i, 2}, 3,
+                    LEASE_MS, midnight + LEASE_MS);
+    assert_int_equal(quota_leased(&state, midnight + LEASE_MS), 3 * QUOTA_LEASES_MAX);
 }
 
 static void the_largest_numbers_do_not_overflow(void **unused)
@@ -292,6 +352,9 @@ int main(void)
         cmocka_unit_test(another_quota_is_compared_with_the_same_use),
         cmocka_unit_test(another_kind_of_period_takes_along_what_was_used),
         cmocka_unit_test(when_all_places_are_taken_what_ended_goes_first),
+        cmocka_unit_test(what_was_returned_goes_next),
+        cmocka_unit_test(of_those_that_are_out_the_first_to_end_is_forgotten),
+        cmocka_unit_test(what_was_forgotten_is_taken_along_too),
         cmocka_unit_test(the_largest_numbers_do_not_overflow),
         cmocka_unit_test(state_is_read_back),
     };
