@@ -129,6 +129,7 @@ static struct account *account_of(struct quota_shard *shard, uint64_t hash, stru
     account->key_id = own(key_id);
     account->subject = own(subject);
     account->waiters_end = &account->waiters;
+    account->used_ms = quota_now_ms(shard->quota);
     account->next = *chain;
     *chain = account;
     shard->account_count++;

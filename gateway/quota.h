@@ -31,8 +31,8 @@
 
 struct quota_ask {
     struct str key_id, subject, gateway_id;
-    struct str lease_id; /* empty: nothing is wanted */
-    uint64_t want;
+    struct str lease_id;          /* empty: nothing is wanted */
+    uint64_t want, need;          /* need: with less than this nothing can be done */
     struct str returned_lease_id; /* empty: nothing is given back */
     uint64_t unspent;
 };

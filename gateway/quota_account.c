@@ -102,6 +102,7 @@ static void add_lease(struct account *account, const struct quota_grant *grant)
     lease->until_ms = account->asked_ms + grant->valid_ms - grant->valid_ms / 1000 - 1;
     atomic_store(&lease->slot->granted, grant->granted);
     atomic_store(&lease->slot->state, JOURNAL_GRANTED);
+    account->used_ms = quota_now_ms(account->shard->quota);
 }
 
 static void answered(struct account *account, const struct quota_grant *grant)
@@ -114,6 +115,7 @@ static void answered(struct account *account, const struct quota_grant *grant)
         add_lease(account, grant);
         account->refused_until_ms = account->retry_at_ms = 0;
     } else {
+        account->refused_need = account->need ? account->need : 1;
         account->retry_at_ms = now_ms + grant->retry_ms;
         account->refused_until_ms =
             now_ms + between(grant->retry_ms, REFUSED_MIN_MS, REFUSED_MAX_MS);
@@ -145,7 +147,8 @@ void account_send(struct account *account)
                             .subject = account->subject,
                             .gateway_id = journal_gateway_id(quota->journal),
                             .lease_id = str_of(account->asked->lease_id),
-                            .want = account->asked->want};
+                            .want = account->asked->want,
+                            .need = account->need};
     account->under_way = true;
     quota->options.lessor->ask(quota->options.lessor, &ask, on_granted, account);
 }
@@ -160,7 +163,7 @@ static void adapt_chunk(struct account *account, int64_t since_ms)
         account->chunk /= 2;
 }
 
-void account_ask(struct account *account, uint64_t need)
+void account_ask(struct account *account, uint64_t need, uint64_t cost)
 {
     struct quota *quota = account->shard->quota;
     char lease_id[ID_TEXT_BYTES + 1];
@@ -172,11 +175,12 @@ void account_ask(struct account *account, uint64_t need)
     id_format(id_new(quota->options.clock), lease_id);
     pthread_mutex_lock(&quota->journal_lock);
     account->asked = journal_claim(quota->journal, account->key_id, account->subject, lease_id,
-                                   need > account->chunk ? need : account->chunk);
+                                   cost > account->chunk ? cost : account->chunk);
     pthread_mutex_unlock(&quota->journal_lock);
     if (!account->asked)
         return;
     account->asked_ms = now_ms;
+    account->need = need;
     account_send(account);
 }
 
@@ -209,22 +213,22 @@ static bool is_running_low(const struct account *account)
 struct quota_outcome account_spend(struct account *account, uint32_t cost)
 {
     int64_t now_ms = quota_now_ms(account->shard->quota);
-    uint64_t left = left_in(account, now_ms);
+    uint64_t left = left_in(account, now_ms), need = cost > left ? cost - left : 0;
     bool refused = account->refused_until_ms > now_ms;
     struct quota_outcome outcome = {.verdict = QUOTA_ADMITTED};
-    account->used_ms = now_ms;
-    if (left >= cost) {
+    if (!need) {
         take(account, cost, now_ms);
         left -= cost;
+        account->used_ms = now_ms;
         if (!refused && is_running_low(account))
-            account_ask(account, 0);
-    } else if (refused) {
+            account_ask(account, 0, cost);
+    } else if (refused && need >= account->refused_need) {
         outcome.verdict = QUOTA_USED_UP;
         int64_t until_ms =
             account->retry_at_ms > now_ms ? account->retry_at_ms : account->refused_until_ms;
         outcome.retry_ms = until_ms - now_ms;
     } else {
-        account_ask(account, cost - left);
+        account_ask(account, need, cost);
         outcome.verdict =
             account->asked && account->fails < FAILS_WAITED_FOR ? QUOTA_WAIT : QUOTA_AWAY;
     }

@@ -39,12 +39,14 @@ struct account {
     bool under_way;             /* its answer is to come; else it is repeated at again_ms */
     int fails;
     int64_t asked_ms, again_ms; /* asked_ms: the first time */
+    uint64_t need;              /* what is asked for at least */
     uint64_t chunk;
 
-    int64_t refused_until_ms; /* the store is not asked again before */
-    int64_t retry_at_ms;      /* what the store said */
-    uint64_t remaining;       /* as the store last said */
-    int64_t reset_us, used_ms;
+    int64_t refused_until_ms; /* the store is not asked for so much again before */
+    uint64_t refused_need;
+    int64_t retry_at_ms;       /* what the store said */
+    uint64_t remaining;        /* as the store last said */
+    int64_t reset_us, used_ms; /* used_ms: when something was last leased or spent */
     struct quota_waiter *waiters, **waiters_end;
     size_t waiter_count;
 };
@@ -78,8 +80,8 @@ int64_t quota_now_ms(const struct quota *quota);
 /* Sends (or repeats) the account's question. */
 void account_send(struct account *account);
 
-/* Opens a question for at least `need`, unless there is one. */
-void account_ask(struct account *account, uint64_t need);
+/* Opens a question for a request's cost, of which `need` is missing, unless there is one. */
+void account_ask(struct account *account, uint64_t need, uint64_t cost);
 
 /* Takes `cost`, or says why not. */
 struct quota_outcome account_spend(struct account *account, uint32_t cost);

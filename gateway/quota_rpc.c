@@ -65,6 +65,7 @@ static void ask(const struct quota_lessor *lessor, const struct quota_ask *ask,
     request.gateway_id = arena_cstr(&arena, ask->gateway_id);
     request.lease_id = arena_cstr(&arena, ask->lease_id);
     request.want = ask->want;
+    request.need = ask->need;
     request.returned_lease_id = arena_cstr(&arena, ask->returned_lease_id);
     request.unspent = ask->unspent;
     rpc_client_start(rpc->client, &call, proto_encode_arena(&arena, &request.base), on_done, asked,

@@ -225,6 +225,7 @@ enum code access_request_lease(const Omnidata__Access__V1__LeaseQuotaRequest *re
     struct str gateway = str_of(request->gateway_id);
     memset(lease, 0, sizeof *lease);
     lease->want = request->want;
+    lease->need = request->need;
     lease->returns = *request->returned_lease_id;
     lease->unspent = request->unspent;
     enum code key = request_id(request->key_id, "key_id", &lease->key_id, err);
@@ -232,6 +233,8 @@ enum code access_request_lease(const Omnidata__Access__V1__LeaseQuotaRequest *re
         error_field(err, "gateway_id", "must be 1 to %d bytes", ACCESS_GATEWAY_ID_BYTES);
         return err->code;
     }
+    if (lease->need > lease->want)
+        error_field(err, "need", "is more than want");
     if (lease->want)
         read_lease_id(request->lease_id, gateway, "lease_id", lease->lease, err);
     if (lease->returns)

@@ -38,7 +38,7 @@ enum code access_request_change(const Omnidata__Access__V1__UpdateApiKeyRequest 
 /* A wish for a lease, a return, or both. */
 struct access_lease_request {
     struct id key_id;
-    uint64_t want; /* 0: no lease is wanted */
+    uint64_t want, need; /* want 0: no lease is wanted */
     bool returns;
     uint64_t unspent;
     /* The gateway's name is part of them: no gateway can take or return another's lease. */

@@ -92,8 +92,8 @@ static enum code try_lease(struct rpc_call *call, const struct quota_subject *ab
         return err->code;
     bool changed = wish->returns && quota_return(state, wish->returned, wish->unspent);
     if (wish->want) {
-        *grant = quota_lease(state, about->plan.quota, wish->lease, wish->want, service->lease_ms,
-                             *now_ms);
+        *grant = quota_lease(state, about->plan.quota, wish->lease, wish->want, wish->need,
+                             service->lease_ms, *now_ms);
         changed |= grant->amount && !grant->repeated;
     }
     if (!changed)

@@ -137,17 +137,19 @@ static int64_t wait_ms(const struct quota_state *state, int64_t now_ms)
 }
 
 struct quota_grant quota_lease(struct quota_state *state, uint64_t quota,
-                               const uint8_t id[QUOTA_LEASE_ID_BYTES], uint64_t want,
+                               const uint8_t id[QUOTA_LEASE_ID_BYTES], uint64_t want, uint64_t need,
                                int64_t lease_ms, int64_t now_ms)
 {
     struct quota_lease *lease = find(state, id);
     uint64_t left = quota_left(state, quota), most = left / SHARE + (left % SHARE != 0);
+    if (most < need)
+        most = need;
     if (lease)
         return (struct quota_grant){.amount = lease->returned ? 0 : lease->amount,
                                     .end_ms = lease->end_ms,
                                     .retry_after_ms = wait_ms(state, now_ms),
                                     .repeated = true};
-    if (!left)
+    if (!left || left < need)
         return (struct quota_grant){.retry_after_ms = wait_ms(state, now_ms)};
     lease = find_room(state, now_ms);
     memcpy(lease->id, id, QUOTA_LEASE_ID_BYTES);

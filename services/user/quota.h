@@ -25,7 +25,7 @@
  * It cannot come back earlier, since nobody else knows how much of it was admitted; a gateway that
  * lives returns what it has left, and one that was killed can if it kept count in a file. So at
  * most the leases that were out in lost gateways are admitted too little. They are small: a lease
- * is at most a quarter of what is left.
+ * is at most a quarter of what is left, or what a single request needs.
  *
  * The server's clock decides when a period begins; one that is set forward begins it early, and
  * what is then still spent of older leases belongs to the period before. When it goes back the
@@ -73,20 +73,20 @@ void quota_period_of(enum quota_period period, int64_t now_ms, int64_t *start_ms
 void quota_roll(struct quota_state *state, enum quota_period period, int64_t now_ms);
 
 struct quota_grant {
-    uint64_t amount;        /* 0: nothing is left now */
+    uint64_t amount;        /* 0: nothing, or less than needed, is left now */
     int64_t end_ms;         /* of the lease; its length is end_ms - now_ms, or 0 if that is less */
     int64_t retry_after_ms; /* with amount 0: when there may be something again */
     bool repeated;          /* it had been granted before; nothing has changed */
 };
 
 /*
- * A lease of at most `want` (above 0) out of what `quota` leaves, at most a quarter of that, at
- * least 1. When QUOTA_LEASES_MAX are kept, one of them is forgotten, so that it cannot be returned
- * any more: one that has ended, else one that was returned, else the one that ends first. An id is
- * not all zeros.
+ * A lease of at most `want` (above 0) out of what `quota` leaves, at most a quarter of that, but
+ * never less than 1 or `need` (0, or at most `want`): then rather nothing. When QUOTA_LEASES_MAX
+ * are kept, one of them is forgotten, so that it cannot be returned any more: one that has ended,
+ * else one that was returned, else the one that ends first. An id is not all zeros.
  */
 struct quota_grant quota_lease(struct quota_state *state, uint64_t quota,
-                               const uint8_t id[QUOTA_LEASE_ID_BYTES], uint64_t want,
+                               const uint8_t id[QUOTA_LEASE_ID_BYTES], uint64_t want, uint64_t need,
                                int64_t lease_ms, int64_t now_ms);
 
 /* Takes back `unspent` of a lease; false when that changes nothing. */

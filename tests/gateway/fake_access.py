@@ -107,7 +107,8 @@ class Access(access_pb2_grpc.AccessServiceServicer, health_pb2_grpc.HealthServic
             quota=quota, reset_time=timestamp_pb2.Timestamp(seconds=self.reset_s))
         if request.want:
             if request.lease_id not in self.leases:
-                self.leases[request.lease_id] = min(request.want, (left + 3) // 4)
+                most = max((left + 3) // 4, request.need)
+                self.leases[request.lease_id] = min(request.want, most) if most <= left else 0
                 self.used[whose] = self.used.get(whose, 0) + self.leases[request.lease_id]
             answer.granted = self.leases[request.lease_id]
         if answer.granted:

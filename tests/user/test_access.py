@@ -140,6 +140,7 @@ def test_what_only_the_server_says_is_ignored(access):
      {"lease_id"}),
     (lambda a: a.lease(UNKNOWN, 0, "g", ""), "INVALID_ARGUMENT", "INVALID_FIELD", {"want"}),
     (lambda a: a.lease(UNKNOWN, 1, unspent=4), "INVALID_ARGUMENT", "INVALID_FIELD", {"unspent"}),
+    (lambda a: a.lease(UNKNOWN, 1, need=2), "INVALID_ARGUMENT", "INVALID_FIELD", {"need"}),
     (lambda a: a.lease(UNKNOWN), "NOT_FOUND", "KEY_NOT_FOUND", set()),
     (lambda a: a.usage(subject="s"), "UNAUTHENTICATED", "KEY_REQUIRED", set()),
     (lambda a: a.usage_of(UNKNOWN), "NOT_FOUND", "KEY_NOT_FOUND", set()),

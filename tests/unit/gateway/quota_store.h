@@ -40,7 +40,7 @@ struct store_lease {
 
 struct question {
     char lease_id[40], returned_id[40], gateway_id[40], subject[40];
-    uint64_t want, unspent;
+    uint64_t want, need, unspent;
     size_t owner; /* for tests that have several gateways */
     quota_granted_fn granted;
     void *argument;
@@ -69,6 +69,7 @@ static inline void store_ask(const struct quota_lessor *lessor, const struct quo
     snprintf(question->gateway_id, 40, "%.*s", STR_ARG(ask->gateway_id));
     snprintf(question->subject, 40, "%.*s", STR_ARG(ask->subject));
     question->want = ask->want;
+    question->need = ask->need;
     question->owner = 0;
     question->unspent = ask->unspent;
     question->granted = granted;
@@ -94,9 +95,11 @@ static inline uint64_t grant(struct store *store, const struct question *questio
         return lease->granted;
     uint64_t left = store->quota - store->used;
     uint64_t most = store->chunk_max ? store->chunk_max : (left + 3) / 4;
+    assert_true(question->need <= question->want);
+    most = most > question->need ? most : question->need;
     uint64_t granted = question->want < most ? question->want : most;
     granted = granted < left ? granted : left;
-    if (!granted)
+    if (!granted || granted < question->need)
         return 0;
     lease = &store->leases[store->lease_count++];
     snprintf(lease->id, 40, "%s", question->lease_id);

@@ -137,6 +137,43 @@ static void costs_are_gathered(void **state)
     kill_it(quota);
 }
 
+/* Rule 25. Whatever a request costs: as many as there is quota for, and then it is used up. */
+static void costs_are_exact(void **state)
+{
+    static const struct {
+        uint32_t cost;
+        uint64_t quota;
+    } cases[] = {{400, 400}, {500, 1000}, {100, 1000}, {7, 50}, {3, 2}, {1000, 1000999}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct store store = new_store(cases[i].quota);
+        struct quota *quota = new_gateway(&store, "");
+        assert_int_equal(spend_all(&store, quota, cases[i].cost),
+                         cases[i].quota / cases[i].cost * cases[i].cost);
+        assert_int_equal(spend(quota, cases[i].cost), QUOTA_USED_UP);
+        assert_int_equal(spend_all(&store, quota, 1), cases[i].quota % cases[i].cost);
+        kill_it(quota);
+    }
+}
+
+/* Rule 25. What several gateways hold, each too little for one more, comes together again, and
+ * soon: it is asking in vain that does not count as use. */
+static void costs_are_exact_over_gateways(void **state)
+{
+    struct store store = new_store(50);
+    struct quota *gateways[] = {new_gateway(&store, ""), new_gateway(&store, "")};
+    int admitted = 0;
+    (void)state;
+    for (int i = 0; i < VALID_MS / 100 - 20; i++) {
+        admitted += spend(gateways[i % 2], 7) == QUOTA_ADMITTED;
+        answer(&store);
+        tick(&store, gateways[i % 2], 100);
+    }
+    assert_int_equal(admitted, 7);
+    kill_it(gateways[0]);
+    kill_it(gateways[1]);
+}
+
 /* Nothing of a lease after its end, counted from before the first question. */
 static void ends_count_from_the_question(void **state)
 {
@@ -440,6 +477,8 @@ int main(void)
         cmocka_unit_test(tells_what_is_left),
         cmocka_unit_test(used_up_is_used_up),
         cmocka_unit_test(costs_are_gathered),
+        cmocka_unit_test(costs_are_exact),
+        cmocka_unit_test(costs_are_exact_over_gateways),
         cmocka_unit_test(ends_count_from_the_question),
         cmocka_unit_test(lost_answers),
         cmocka_unit_test(away_is_not_used_up),

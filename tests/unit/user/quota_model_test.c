@@ -43,8 +43,8 @@ struct message {
     bool used, is_answer, for_return;
     int gateway, slot;
     uint32_t number;
-    uint64_t want, amount; /* amount: granted, or not spent */
-    int64_t asked_ms;      /* by the gateway's clock, before it went */
+    uint64_t want, need, amount; /* amount: granted, or not spent */
+    int64_t asked_ms;            /* by the gateway's clock, before it went */
     int64_t valid_ms;
 };
 
@@ -157,12 +157,13 @@ static void serve(struct world *world, struct message request)
         if (request.for_return)
             quota_return(&state, id, request.amount);
         else
-            grant = quota_lease(&state, world->quota, id, request.want, LEASE_MS, now_ms);
+            grant =
+                quota_lease(&state, world->quota, id, request.want, request.need, LEASE_MS, now_ms);
         if (chance(world, 10)) { /* another server was faster */
             struct quota_state other = current(world);
             uint8_t nobodys[QUOTA_LEASE_ID_BYTES];
             lease_id(++world->last_number, GATEWAYS, nobodys);
-            quota_lease(&other, world->quota, nobodys, 1, LEASE_MS, now_ms);
+            quota_lease(&other, world->quota, nobodys, 1, 0, LEASE_MS, now_ms);
             world->stored = quota_encode(&other, &world->arena);
             world->version++;
         }
@@ -189,7 +190,7 @@ static void crowd(struct world *world)
     for (int i = 0; i < 2 * QUOTA_LEASES_MAX; i++) {
         uint8_t nobodys[QUOTA_LEASE_ID_BYTES];
         lease_id(++world->last_number, GATEWAYS, nobodys);
-        quota_lease(&state, world->quota, nobodys, 1, LEASE_MS, server_ms(world));
+        quota_lease(&state, world->quota, nobodys, 1, 0, LEASE_MS, server_ms(world));
         if (back && !chance(world, 2))
             quota_return(&state, nobodys, 1);
     }
@@ -216,6 +217,7 @@ static void ask(struct world *world, int g, int slot)
                               .number = held->number,
                               .want = 1 + pick(world, 60),
                               .asked_ms = gateway_ms(world, gateway)};
+    request.need = chance(world, 30) ? 1 + pick(world, request.want) : 0;
     post(world, request);
     if (chance(world, 10))
         post(world, request); /* twice on its way */

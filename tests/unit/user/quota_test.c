@@ -54,7 +54,7 @@ static struct quota_grant lease(struct quota_state *state, uint64_t quota, uint8
 {
     uint8_t bytes[QUOTA_LEASE_ID_BYTES] = {id, 1};
     quota_roll(state, QUOTA_DAY, now_ms);
-    return quota_lease(state, quota, bytes, want, LEASE_MS, now_ms);
+    return quota_lease(state, quota, bytes, want, 0, LEASE_MS, now_ms);
 }
 
 static bool give_back(struct quota_state *state, uint8_t id, uint64_t unspent)
@@ -93,6 +93,27 @@ static void no_more_is_granted_than_wanted(void **unused)
     (void)unused;
     assert_int_equal(lease(&state, 1000, 1, 10, at("2026-11-26T10:00:00Z")).amount, 10);
     assert_int_equal(state.used, 10);
+}
+
+/* What one request needs is given whole, or not at all. */
+static void what_is_needed_is_more_than_a_quarter(void **unused)
+{
+    static const struct {
+        uint64_t want, need, amount;
+    } cases[] = {{1000, 0, 250},  {1000, 100, 250},   {1000, 251, 251}, {600, 600, 600},
+                 {999, 999, 999}, {1000, 1000, 1000}, {2000, 1001, 0},  {10, 10, 10}};
+    int64_t now_ms = at("2026-11-26T10:00:00Z");
+    (void)unused;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct quota_state state = {0};
+        const uint8_t id[QUOTA_LEASE_ID_BYTES] = {1};
+        quota_roll(&state, QUOTA_DAY, now_ms);
+        struct quota_grant grant =
+            quota_lease(&state, 1000, id, cases[i].want, cases[i].need, LEASE_MS, now_ms);
+        assert_int_equal(grant.amount, cases[i].amount);
+        assert_int_equal(state.used, cases[i].amount);
+        assert_true(grant.amount || grant.retry_after_ms > 0);
+    }
 }
 
 static void same_id_is_the_same_lease(void **unused)
@@ -204,9 +225,9 @@ static void another_kind_of_period_takes_along_what_was_used(void **unused)
     uint8_t id[QUOTA_LEASE_ID_BYTES] = {1};
     (void)unused;
     quota_roll(&state, QUOTA_MONTH, now_ms);
-    quota_lease(&state, 1000, (const uint8_t[QUOTA_LEASE_ID_BYTES]){9}, 5, LEASE_MS,
+    quota_lease(&state, 1000, (const uint8_t[QUOTA_LEASE_ID_BYTES]){9}, 5, 0, LEASE_MS,
                 now_ms - HOUR_MS); /* it has ended long ago */
-    struct quota_grant grant = quota_lease(&state, 1000, id, 100, LEASE_MS, now_ms);
+    struct quota_grant grant = quota_lease(&state, 1000, id, 100, 0, LEASE_MS, now_ms);
     assert_int_equal(grant.end_ms, now_ms + LEASE_MS); /* beyond the day's end */
     quota_roll(&state, QUOTA_DAY, now_ms + 1000);
     assert_int_equal(state.start_ms, at("2026-11-26T00:00:00Z"));
@@ -285,14 +306,14 @@ static void what_was_forgotten_is_taken_along_too(void **unused)
     (void)unused;
     quota_roll(&state, QUOTA_MONTH, now_ms);
     for (int i = 0; i < QUOTA_LEASES_MAX + 50; i++)
-        quota_lease(&state, QUOTA_MAX, (const uint8_t[QUOTA_LEASE_ID_BYTES]){(uint8_t)i, 1}, 3,
+        quota_lease(&state, QUOTA_MAX, (const uint8_t[QUOTA_LEASE_ID_BYTES]){(uint8_t)i, 1}, 3, 0,
                     LEASE_MS, now_ms);
     quota_roll(&state, QUOTA_DAY, now_ms + 1000);
     quota_roll(&state, QUOTA_DAY, midnight); /* all of them may still be spent */
     assert_int_equal(state.used, 3 * (QUOTA_LEASES_MAX + 50));
     /* Then they have ended, and make room. */
     for (int i = 0; i < QUOTA_LEASES_MAX; i++)
-        quota_lease(&state, QUOTA_MAX, (const uint8_t[QUOTA_LEASE_ID_BYTES]){(uint8_t)i, 2}, 3,
+        quota_lease(&state, QUOTA_MAX, (const uint8_t[QUOTA_LEASE_ID_BYTES]){(uint8_t)i, 2}, 3, 0,
                     LEASE_MS, midnight + LEASE_MS);
     assert_int_equal(quota_leased(&state, midnight + LEASE_MS), 3 * QUOTA_LEASES_MAX);
 }
@@ -342,6 +363,7 @@ int main(void)
         cmocka_unit_test(periods_are_those_of_utc),
         cmocka_unit_test(leases_shrink_towards_the_end_and_never_exceed),
         cmocka_unit_test(no_more_is_granted_than_wanted),
+        cmocka_unit_test(what_is_needed_is_more_than_a_quarter),
         cmocka_unit_test(same_id_is_the_same_lease),
         cmocka_unit_test(a_lease_comes_back_once_and_by_its_amount_at_most),
         cmocka_unit_test(a_lease_that_has_ended_comes_back_only_by_its_gateways_word),
