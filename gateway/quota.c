@@ -13,9 +13,8 @@
 #include <time.h>
 
 enum {
-    ACCOUNTS_MAX = 4096, /* a shard's */
-    WAITERS_MAX = 1000,  /* an account's */
-    IDLE_MS = 5000,      /* leases that nobody uses go back, for other gateways */
+    WAITERS_MAX = 1000, /* an account's */
+    IDLE_MS = 5000,     /* leases that nobody uses go back, for other gateways */
     TICK_MS = 100,
     RETURN_BACKOFF_MS = 250,
     RETURN_BACKOFF_MAX_MS = 30000,
@@ -24,7 +23,7 @@ enum {
 
 /* --- returns --- */
 
-void give_back_add(struct quota_shard *shard, struct journal_slot *slot)
+struct give_back *give_back_add(struct quota_shard *shard, struct journal_slot *slot)
 {
     struct give_back *back = xcalloc(1, sizeof *back);
     back->shard = shard;
@@ -34,11 +33,12 @@ void give_back_add(struct quota_shard *shard, struct journal_slot *slot)
     if (back->next)
         back->next->link = &back->next;
     shard->returns = back;
+    return back;
 }
 
 static void give_back_end(struct give_back *back)
 {
-    quota_free_slot(back->shard->quota, back->slot);
+    quota_free_slot(back->shard, back->slot);
     *back->link = back->next;
     if (back->next)
         back->next->link = back->link;
@@ -113,6 +113,12 @@ static struct str own(struct str text)
     return (struct str){made, text.len};
 }
 
+static bool has_place(const struct quota_shard *shard, struct str subject)
+{
+    return shard->account_count < QUOTA_ACCOUNTS &&
+           (!subject.len || shard->subject_accounts < QUOTA_SUBJECT_ACCOUNTS);
+}
+
 /* NULL when there are too many. */
 static struct account *account_of(struct quota_shard *shard, uint64_t hash, struct str key_id,
                                   struct str subject)
@@ -121,7 +127,7 @@ static struct account *account_of(struct quota_shard *shard, uint64_t hash, stru
     while (account && (account->hash != hash || !str_eq(account->key_id, key_id) ||
                        !str_eq(account->subject, subject)))
         account = account->next;
-    if (account || shard->account_count == ACCOUNTS_MAX)
+    if (account || !has_place(shard, subject))
         return account;
     account = xcalloc(1, sizeof *account);
     account->shard = shard;
@@ -133,6 +139,7 @@ static struct account *account_of(struct quota_shard *shard, uint64_t hash, stru
     account->next = *chain;
     *chain = account;
     shard->account_count++;
+    shard->subject_accounts += subject.len > 0;
     return account;
 }
 
@@ -201,6 +208,7 @@ static void tick_shard(struct quota_shard *shard, int64_t now_ms)
             }
             *at = account->next;
             shard->account_count--;
+            shard->subject_accounts -= account->subject.len > 0;
             account_free(account);
         }
     }
@@ -278,8 +286,11 @@ enum code quota_new(const struct quota_options *options, struct quota **quota, s
         made->shards[i].quota = made;
     }
     size_t left = 0;
-    for (struct journal_slot *slot = NULL; (slot = journal_next_left(journal, slot));)
-        give_back_add(&made->shards[left++ % QUOTA_SHARDS], slot);
+    for (struct journal_slot *slot = NULL; (slot = journal_next_left(journal, slot));) {
+        struct quota_shard *shard = &made->shards[left++ % QUOTA_SHARDS];
+        shard->subject_slots += slot->subject_bytes > 0;
+        give_back_add(shard, slot);
+    }
     if (left)
         log_info("leases_found", LOG_I("leases", left),
                  LOG_C("meaning", "of a process that was killed: what is left of them goes back"));

@@ -15,7 +15,8 @@
  *     the machine may have lost is not returned at all: it counts as spent
  *   - a lease is returned only after its last spending, and the store believes a return once.
  * It admits fewer by what is out in leases. They come back: at their end, after some seconds
- * without use, when a gateway stops, and after a kill when it is started again.
+ * without use (at once, where there are more subjects than room for their leases), when a gateway
+ * stops, and after a kill when it is started again.
  *
  * With the store away requests go on while a lease has something left; then they are refused as
  * unavailable (503): the caller did nothing wrong. They are refused as used up (429) only when

@@ -23,8 +23,10 @@ int64_t quota_now_ms(const struct quota *quota)
     return clock_mono_ms(quota->options.clock);
 }
 
-void quota_free_slot(struct quota *quota, struct journal_slot *slot)
+void quota_free_slot(struct quota_shard *shard, struct journal_slot *slot)
 {
+    struct quota *quota = shard->quota;
+    shard->subject_slots -= slot->subject_bytes > 0;
     pthread_mutex_lock(&quota->journal_lock);
     journal_free_slot(quota->journal, slot);
     pthread_mutex_unlock(&quota->journal_lock);
@@ -49,6 +51,8 @@ static void drop_lease(struct account *account, size_t at)
     account->lease_count--;
     for (size_t i = at; i < account->lease_count; i++)
         account->leases[i] = account->leases[i + 1];
+    if (!account->lease_count)
+        subject_leave(account);
 }
 
 void account_give_back(struct account *account, bool all)
@@ -57,7 +61,7 @@ void account_give_back(struct account *account, bool all)
     for (size_t i = account->lease_count; i-- > 0;) {
         if (!all && account->leases[i].until_ms > now_ms)
             continue;
-        give_back_add(account->shard, account->leases[i].slot);
+        give_back_send(give_back_add(account->shard, account->leases[i].slot));
         drop_lease(account, i);
     }
 }
@@ -90,7 +94,7 @@ static void failed(struct account *account, enum code code)
     account->again_ms = now_ms + backoff_ms(account->fails);
     if (!quota_is_final(code))
         return;
-    quota_free_slot(account->shard->quota, account->asked);
+    quota_free_slot(account->shard, account->asked);
     account->asked = NULL;
 }
 
@@ -103,6 +107,7 @@ static void add_lease(struct account *account, const struct quota_grant *grant)
     atomic_store(&lease->slot->granted, grant->granted);
     atomic_store(&lease->slot->state, JOURNAL_GRANTED);
     account->used_ms = quota_now_ms(account->shard->quota);
+    subject_used(account);
 }
 
 static void answered(struct account *account, const struct quota_grant *grant)
@@ -119,7 +124,7 @@ static void answered(struct account *account, const struct quota_grant *grant)
         account->retry_at_ms = now_ms + grant->retry_ms;
         account->refused_until_ms =
             now_ms + between(grant->retry_ms, REFUSED_MIN_MS, REFUSED_MAX_MS);
-        quota_free_slot(account->shard->quota, account->asked);
+        quota_free_slot(account->shard, account->asked);
     }
     account->asked = NULL;
 }
@@ -169,7 +174,8 @@ void account_ask(struct account *account, uint64_t need, uint64_t cost)
     char lease_id[ID_TEXT_BYTES + 1];
     int64_t now_ms = quota_now_ms(quota);
     bool just_failed = account->fails && account->again_ms > now_ms;
-    if (account->asked || just_failed || account->lease_count == QUOTA_LEASES_MAX)
+    if (account->asked || just_failed || account->lease_count == QUOTA_LEASES_MAX ||
+        !subject_has_room(account))
         return;
     adapt_chunk(account, now_ms - account->asked_ms);
     id_format(id_new(quota->options.clock), lease_id);
@@ -179,6 +185,7 @@ void account_ask(struct account *account, uint64_t need, uint64_t cost)
     pthread_mutex_unlock(&quota->journal_lock);
     if (!account->asked)
         return;
+    account->shard->subject_slots += account->subject.len > 0;
     account->asked_ms = now_ms;
     account->need = need;
     account_send(account);
@@ -198,7 +205,7 @@ static void take(struct account *account, uint64_t cost, int64_t now_ms)
             i++;
             continue;
         }
-        quota_free_slot(account->shard->quota, slot); /* all spent, as the store has it */
+        quota_free_slot(account->shard, slot); /* all spent, as the store has it */
         drop_lease(account, i);
     }
 }
@@ -220,6 +227,7 @@ struct quota_outcome account_spend(struct account *account, uint32_t cost)
         take(account, cost, now_ms);
         left -= cost;
         account->used_ms = now_ms;
+        subject_used(account);
         if (!refused && is_running_low(account))
             account_ask(account, 0, cost);
     } else if (refused && need >= account->refused_need) {

@@ -9,7 +9,16 @@
 
 #include <pthread.h>
 
-enum { QUOTA_SHARDS = 16, QUOTA_CHAINS = 256, QUOTA_LEASES_MAX = 16 };
+enum {
+    QUOTA_SHARDS = 16,
+    QUOTA_CHAINS = 256,
+    QUOTA_LEASES_MAX = 16,
+    QUOTA_ACCOUNTS = 4096, /* a shard's */
+    /* What accounts with a subject get of a shard's room (quota_subjects.c). */
+    QUOTA_SUBJECT_ACCOUNTS = QUOTA_ACCOUNTS / 4 * 3,
+    QUOTA_SUBJECT_SLOTS = JOURNAL_SLOTS / QUOTA_SHARDS / 4 * 3,
+    QUOTA_SUBJECT_SLOTS_HIGH = QUOTA_SUBJECT_SLOTS / 4 * 3,
+};
 
 struct lease {
     struct journal_slot *slot;
@@ -49,13 +58,18 @@ struct account {
     int64_t reset_us, used_ms; /* used_ms: when something was last leased or spent */
     struct quota_waiter *waiters, **waiters_end;
     size_t waiter_count;
+
+    bool in_line; /* of its shard's accounts that have a subject and leases */
+    struct account *older, *newer;
 };
 
 struct quota_shard {
     pthread_mutex_t lock;
     struct quota *quota;
     struct account *chains[QUOTA_CHAINS];
-    size_t account_count;
+    size_t account_count, subject_accounts;
+    size_t subject_slots;            /* of the journal's, held for accounts with a subject */
+    struct account *oldest, *newest; /* the line of these, by their last use */
     struct give_back *returns;
     bool draining;
 };
@@ -92,8 +106,17 @@ void account_give_back(struct account *account, bool all);
 /* Tells those waiters for whom there is something to tell; `end`: all. */
 void account_serve(struct account *account, bool end);
 
-/* A slot on its way back; sent by the next tick. */
-void give_back_add(struct quota_shard *shard, struct journal_slot *slot);
+/* A slot on its way back, sent or (by the next tick) to be sent. */
+struct give_back *give_back_add(struct quota_shard *shard, struct journal_slot *slot);
 void give_back_send(struct give_back *back);
 
-void quota_free_slot(struct quota *quota, struct journal_slot *slot);
+void quota_free_slot(struct quota_shard *shard, struct journal_slot *slot);
+
+/* An account has used its leases: if it has a subject, and any left, it goes to the line's end. */
+void subject_used(struct account *account);
+
+/* An account has no leases any more. */
+void subject_leave(struct account *account);
+
+/* Whether the account may have one more slot; of several subjects one may lose what it holds. */
+bool subject_has_room(const struct account *account);

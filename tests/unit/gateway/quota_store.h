@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ASKED_MAX = 512, LEASES_MAX = 4096, VALID_MS = 10000, WAIT_MS = 2000 };
+enum { ASKED_MAX = 4096, LEASES_MAX = 8192, VALID_MS = 10000, WAIT_MS = 2000 };
 
 static int64_t now_ms;
 

@@ -327,6 +327,65 @@ static void subjects_are_apart(void **state)
     kill_it(quota);
 }
 
+/* --- strangers: many networks that come with a public key --- */
+
+enum { STRANGERS = JOURNAL_SLOTS + 1000, STRANGERS_IN_MASSES = 80000, SELDOM = 400 };
+
+static enum quota_verdict spend_as(struct quota *quota, int stranger)
+{
+    char subject[40];
+    snprintf(subject, sizeof subject, "ip:%d", stranger);
+    return quota_spend(quota, STR("public"), str_of(subject), 1, NULL).verdict;
+}
+
+/* However many come, what was not used for longest makes room: for them, and for secret keys. */
+static void strangers_take_turns(void **state)
+{
+    struct store store = new_store(1000000);
+    struct quota *quota = new_gateway(&store, "");
+    uint64_t admitted = 0;
+    (void)state;
+    for (int i = 0; i < STRANGERS; i++) {
+        assert_int_equal(spend_as(quota, i), QUOTA_WAIT);
+        answer(&store);
+        admitted += spend_as(quota, i) == QUOTA_ADMITTED;
+        if (i % SELDOM)
+            continue;
+        /* Whoever comes again meanwhile keeps his lease. */
+        assert_int_equal(spend_as(quota, STRANGERS), i ? QUOTA_ADMITTED : QUOTA_WAIT);
+        admitted += i > 0;
+        answer(&store);
+    }
+    assert_int_equal(admitted, STRANGERS + STRANGERS / SELDOM);
+    assert_int_equal(spend(quota, 1), QUOTA_WAIT);
+    answer(&store);
+    assert_int_equal(spend(quota, 1), QUOTA_ADMITTED);
+    tick(&store, quota, 5000);
+    assert_int_equal(store.used, admitted + 1);
+    kill_it(quota);
+}
+
+/* With the store away they fill their part, and no more. */
+static void strangers_leave_room_for_keys(void **state)
+{
+    struct store store = new_store(1000000);
+    char *folder = new_folder();
+    struct quota *quota = new_gateway(&store, folder);
+    enum quota_verdict last = QUOTA_WAIT;
+    (void)state;
+    for (int i = 0; i < STRANGERS_IN_MASSES; i++)
+        last = spend_as(quota, i);
+    assert_int_equal(last, QUOTA_AWAY);
+    assert_int_equal(store.question_count, JOURNAL_SLOTS / 4 * 3);
+    assert_int_equal(spend(quota, 1), QUOTA_WAIT);
+    kill_it(quota);
+    quota = new_gateway(&store, folder); /* it counts those that it finds */
+    assert_int_equal(spend_as(quota, 0), QUOTA_AWAY);
+    assert_int_equal(spend(quota, 1), QUOTA_WAIT);
+    kill_it(quota);
+    remove_folder(folder);
+}
+
 /* Rule 25. Two gateways share one quota; what one holds and does not use goes back. */
 static void gateways_share(void **state)
 {
@@ -486,6 +545,8 @@ int main(void)
         cmocka_unit_test(waiters_are_told),
         cmocka_unit_test(waiters_do_not_wait_for_ever),
         cmocka_unit_test(subjects_are_apart),
+        cmocka_unit_test(strangers_take_turns),
+        cmocka_unit_test(strangers_leave_room_for_keys),
         cmocka_unit_test(gateways_share),
         cmocka_unit_test(drains),
         cmocka_unit_test(killed_gateways_give_back),
