@@ -119,10 +119,10 @@ struct throttle_result throttle_take(struct throttle *throttle, struct str name,
     size_t at = place_of(set, hash);
     int64_t full_at_ns = set->full_at_ns[at];
     bool own = set->names[at] == hash;
-    if (!own && full_at_ns > now_ns + limit->depth_ns)
+    if ((cost || !own) && full_at_ns > now_ns + limit->depth_ns)
         full_at_ns = now_ns + limit->depth_ns;
     struct throttle_result result = throttle_apply(&full_at_ns, limit, cost, now_ns);
-    if (result.admitted) {
+    if (result.admitted || own) {
         set->names[at] = hash;
         set->full_at_ns[at] = full_at_ns;
     }

@@ -12,6 +12,9 @@
  * left: filling the table with strangers gives nobody a fresh bucket. The price is paid by a
  * newcomer to a set of eight that are all in debt: he inherits the smallest of these debts, at most
  * his own burst.
+ *
+ * A limit may change from one request to the next, and holds at once: what is owed under the old
+ * one is at most a full bucket of the new one. Only then a moment goes back.
  */
 #pragma once
 #include "base/str.h"
@@ -45,7 +48,7 @@ struct throttle;
 struct throttle *throttle_new(uint32_t buckets);
 void throttle_free(struct throttle *throttle);
 
-/* The bucket of this name. Thread-safe. */
+/* The bucket of this name. Thread-safe. Cost 0 is a look: what the name owes does not change. */
 struct throttle_result throttle_take(struct throttle *throttle, struct str name,
                                      const struct throttle_limit *limit, uint32_t cost,
                                      int64_t now_ns);

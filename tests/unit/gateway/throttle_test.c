@@ -159,6 +159,50 @@ static void inherits_at_most_a_burst(void **state)
     throttle_free(throttle);
 }
 
+/* Rule 25. Another plan holds at once: nobody owes more than a full bucket of it, from then on. */
+static void a_limit_that_has_changed_holds_at_once(void **state)
+{
+    static const struct {
+        double rate, then_rate;
+        uint32_t burst, then_burst;
+    } cases[] = {{0.01, 10, 3, 5}, {0.01, 10, 3, 3}, {10, 10, 100, 5}, {1, 10, 100, 1}};
+    const int64_t token = SECOND / 10;
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct throttle *throttle = throttle_new(1);
+        while (take_named(throttle, "key", 0, cases[i].rate, cases[i].burst, SECOND).admitted)
+            continue;
+        for (int64_t passed = 0; passed < token; passed += token / 4) {
+            struct throttle_result refused = take_named(throttle, "key", 0, cases[i].then_rate,
+                                                        cases[i].then_burst, SECOND + passed);
+            assert_false(refused.admitted);
+            assert_int_equal(refused.wait_ns, token - passed);
+            assert_int_equal(refused.full_ns, cases[i].then_burst * token - passed);
+        }
+        assert_true(
+            take_named(throttle, "key", 0, cases[i].then_rate, cases[i].then_burst, SECOND + token)
+                .admitted);
+        throttle_free(throttle);
+    }
+}
+
+/* Cost 0 with a bucket that is a token less deep is a look (sign_in.c): it forgives nothing. */
+static void looks_change_nothing(void **state)
+{
+    struct throttle *throttle = throttle_new(1);
+    struct throttle_limit limit = throttle_limit_of(1, 3), look = limit;
+    (void)state;
+    look.depth_ns -= look.token_ns;
+    for (int i = 0; i < 3; i++) {
+        assert_true(throttle_take(throttle, STR("a"), &look, 0, SECOND).admitted);
+        assert_true(throttle_take(throttle, STR("a"), &limit, 1, SECOND).admitted);
+    }
+    for (int i = 0; i < 3; i++)
+        assert_false(throttle_take(throttle, STR("a"), &look, 0, SECOND).admitted);
+    assert_false(throttle_take(throttle, STR("a"), &limit, 1, 2 * SECOND - 1).admitted);
+    throttle_free(throttle);
+}
+
 /* --- threads --- */
 
 enum { THREADS = 4, EACH = 20000 };
@@ -201,6 +245,8 @@ int main(void)
         cmocka_unit_test(strangers_reset_nothing),
         cmocka_unit_test(names_are_no_supply),
         cmocka_unit_test(inherits_at_most_a_burst),
+        cmocka_unit_test(a_limit_that_has_changed_holds_at_once),
+        cmocka_unit_test(looks_change_nothing),
         cmocka_unit_test(threads_share_a_bucket),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
