@@ -32,7 +32,7 @@ static enum code find_key(struct rpc_call *call, struct id id, struct quota_subj
                                            &about->key, err);
 }
 
-/* As stored, made that of the current period. */
+/* As stored, made that of the current period; of its own kind when the plan has no quota now. */
 static enum code load(struct rpc_call *call, const struct quota_subject *about, int64_t now_ms,
                       struct access_quota *stored, struct quota_state *state, struct error *err)
 {
@@ -43,7 +43,7 @@ static enum code load(struct rpc_call *call, const struct quota_subject *about, 
         return err->code;
     if (!quota_decode(stored->bytes, state))
         return error_set(err, CODE_DATA_LOSS, "DATABASE_CORRUPT", "a stored quota is damaged");
-    quota_roll(state, about->plan.period, now_ms);
+    quota_roll(state, about->plan.quota ? about->plan.period : state->period, now_ms);
     return CODE_OK;
 }
 
@@ -124,6 +124,19 @@ static enum code lease(struct rpc_call *call,
     return code;
 }
 
+static enum code may_lease(const struct access_service *service, const struct quota_subject *about,
+                           struct error *err)
+{
+    if (access_key_usable(&about->key, clock_wall_us(service->clock), err) != CODE_OK)
+        return err->code;
+    if (!about->plan.quota)
+        return error_set(err, CODE_FAILED_PRECONDITION, REASON_PLAN_HAS_NO_QUOTA,
+                         "the key's plan has no quota");
+    return CODE_OK;
+}
+
+/* A lease may come back when no other can be had: the key may be good again, and the plan have a
+ * quota again, within the same period. */
 enum code access_lease_quota(struct rpc_call *call, const void *message, void *response,
                              struct error *err)
 {
@@ -133,19 +146,20 @@ enum code access_lease_quota(struct rpc_call *call, const void *message, void *r
     struct quota_subject about;
     if (access_request_lease(request, &wish, err) != CODE_OK ||
         find_key(call, wish.key_id, &about, err) != CODE_OK ||
-        access_key_usable(&about.key, clock_wall_us(service->clock), err) != CODE_OK ||
         access_request_counter(&about.key, str_of(request->subject), &about.counter, err) !=
             CODE_OK ||
         find_plan(call, &about, err) != CODE_OK)
         return err->code;
-    if (!about.plan.quota)
-        return error_set(err, CODE_FAILED_PRECONDITION, REASON_PLAN_HAS_NO_QUOTA,
-                         "the key's plan has no quota");
+    struct error refused = {0};
+    if (wish.want && may_lease(service, &about, &refused) != CODE_OK)
+        wish.want = 0;
     pthread_mutex_t *stripe = &service->stripes[about.counter.bytes[0] % ACCESS_STRIPES];
     pthread_mutex_lock(stripe);
     enum code code = lease(call, request, &about, &wish, response, err);
     pthread_mutex_unlock(stripe);
-    return code;
+    if (code == CODE_OK && refused.code != CODE_OK)
+        *err = refused;
+    return err->code;
 }
 
 /* --- use --- */

@@ -403,6 +403,32 @@ def test_returns_count_once(access):
     assert (swapped.granted, swapped.remaining) == (20, 76)
 
 
+@pytest.mark.parametrize("wanting", (False, True))
+def test_what_has_no_quota_now_still_takes_leases_back(access, refused, wait_until, wanting):
+    """The key is good again, or its plan has a quota again, and nothing is lost meanwhile."""
+    def give_back(key, lease, unspent, error_reason):
+        if not wanting:
+            assert access.give_back(key.id, lease.lease_id, unspent).granted == 0
+            return
+        with pytest.raises(refused) as error:
+            access.lease(key.id, 1, returned_lease_id=lease.lease_id, unspent=unspent)
+        assert (error.value.code, error.value.reason) == ("FAILED_PRECONDITION", error_reason)
+
+    access.plan(quota=100, period=MONTH)
+    key = access.create().api_key
+    first, second = access.lease(key.id, 10), access.lease(key.id, 10)
+    key = access.update(key.id, expire_time=in_seconds(2))
+    wait_until(lambda: time.time() > key.expire_time.seconds + 0.1)
+    give_back(key, first, 7, "KEY_EXPIRED")
+    assert access.usage_of(key.id).used == 13
+    access.update(key.id, expire_time=in_seconds(1000))
+    access.plan()
+    give_back(key, second, 9, "PLAN_HAS_NO_QUOTA")
+    give_back(access.create().api_key, second, 9, "PLAN_HAS_NO_QUOTA")  # of another key: ignored
+    access.plan(quota=100, period=MONTH)
+    assert access.usage_of(key.id).used == 4
+
+
 def test_a_plan_that_changes_meanwhile(access, refused):
     access.plan(quota=100, period=DAY)
     key = access.create().api_key
