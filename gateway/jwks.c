@@ -109,9 +109,13 @@ static void log_set(const struct jwks *jwks, const struct jwk_set *set)
 {
     struct str reason;
     size_t left_out = jwk_set_left_out(set, &reason);
-    log_info("issuer_keys", LOG_S("issuer", jwks->options.issuer),
-             LOG_I("keys", jwk_set_count(set)), LOG_I("left_out", left_out),
-             LOG_S("reason", reason));
+    if (jwk_set_count(set) == 0)
+        log_warn("issuer_without_keys", LOG_S("issuer", jwks->options.issuer),
+                 LOG_I("left_out", left_out), LOG_S("reason", reason));
+    else
+        log_info("issuer_keys", LOG_S("issuer", jwks->options.issuer),
+                 LOG_I("keys", jwk_set_count(set)), LOG_I("left_out", left_out),
+                 LOG_S("reason", reason));
 }
 
 /* Under the lock; the old set is the caller's to release, behind it. True when it is another. */

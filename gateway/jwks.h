@@ -3,8 +3,9 @@
  * names, again and again in the background. No request ever waits for it.
  *
  * The set in use is an immutable snapshot. When the issuer is away the last set stays in use until
- * it is `keep_ms` old. A token with an id that the set lacks makes one fetch due, at most one each
- * `refetch_ms`, whoever asks and how often; there is never more than one under way.
+ * it is `keep_ms` old; a set without a usable key is its answer, and takes the last one's place. A
+ * token with an id that the set lacks makes one fetch due, at most one each `refetch_ms`, whoever
+ * asks and how often; there is never more than one under way.
  */
 #pragma once
 #include "base/arena.h"
@@ -50,7 +51,7 @@ enum jwks_answer {
     JWKS_FOUND,
     JWKS_UNKNOWN, /* the issuer had no such key when it was last asked */
     JWKS_ASKING,  /* nor have we, but it is being asked */
-    JWKS_NONE,    /* there are no keys: none came so far, or they became too old */
+    JWKS_NONE,    /* there is no set: none came so far, or it became too old */
 };
 
 struct jwks_found {

@@ -192,10 +192,6 @@ enum code jwk_set_read(struct str json, struct jwk_set **set, struct error *err)
                          "the key set has no array \"keys\"");
     for (const struct json_value *v = code == CODE_OK ? keys->first : NULL; v; v = v->next)
         add_key(&reading, v);
-    if (code == CODE_OK && !reading.set->count)
-        code = error_set(err, CODE_INVALID_ARGUMENT, "NO_USABLE_KEY",
-                         "the key set has no usable key%s%.*s", reading.set->left_out ? ": " : "",
-                         STR_ARG(reading.set->reason));
     arena_clear(&reading.scratch);
     if (code != CODE_OK) {
         jwk_set_release(reading.set);

@@ -1,7 +1,7 @@
 /*
  * The public keys of an issuer: a JSON Web Key Set (RFC 7517) as an immutable snapshot. Only keys
  * that can verify signatures with an algorithm of crypto/public_key.h are taken; all others are
- * left out, and a set in which none remains is none.
+ * left out. A set in which none remains is one all the same: its issuer has withdrawn its keys.
  */
 #pragma once
 #include "base/error.h"
@@ -15,7 +15,7 @@ struct jwk_set;
 
 /*
  * Reads a set; the caller holds the one reference. INVALID_ARGUMENT when it is no JSON object with
- * an array `keys`, is too large, or has no usable key (the text says why the first one is not).
+ * an array `keys`, or is too large.
  *
  * Left out: other kinds, curves and algorithms than ours; `use` other than "sig"; `key_ops` without
  * "verify"; over-long key ids; keys whose private part lies open; keys libcrypto refuses; a second

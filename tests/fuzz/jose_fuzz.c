@@ -72,7 +72,7 @@ static struct jwk_set *read_set(struct str text)
         must(!set && err.code == CODE_INVALID_ARGUMENT && err.text[0]);
         return NULL;
     }
-    must(jwk_set_count(set) > 0 && jwk_set_count(set) <= JWK_SET_KEYS_MAX);
+    must(jwk_set_count(set) <= JWK_SET_KEYS_MAX);
     must(!jwk_set_left_out(set, &reason) == !reason.len);
     must(jwk_set_includes(set, set));
     return set;

@@ -259,10 +259,8 @@ def broken(issuer, path=KEYS, status=None, body=None, name=None, delay_s=0, keys
     (dict(status=404), "key set: the issuer answered 404"),
     (dict(status=302), "key set: the issuer answered 302"),
     (dict(body=b""), "key set: JSON"),
-    (dict(body={"keys": []}), "no usable key"),
-    (dict(body={"keys": [{"kty": "oct", "k": "AAAA", "kid": "ec1"}]}), "no usable key"),
+    (dict(body={"keys": {}}), "key set: the key set has no array"),
     (dict(body=b'{"keys":[' + b" " * 300_000 + b"]}"), "larger than it may be"),
-    (dict(keys=[key("weak", "RSA", 1024)]), "less than 2048 bits"),
 ], ids=lambda value: json.dumps(value, default=lambda v: type(v).__name__)[:40]
     if isinstance(value, dict) else None)
 def test_answers_that_are_none(start, upstream, issuer, fault, words):
@@ -273,6 +271,33 @@ def test_answers_that_are_none(start, upstream, issuer, fault, words):
         assert words in failed["error"]
         assert status_of(client, issuer.bearer()) == 503
         assert client.get("/v1/users/x").status_code == 200
+
+
+# Rule 24.
+@pytest.mark.parametrize("keys, words", [
+    ([], ""),
+    ([{"kty": "oct", "k": "AAAA", "kid": "ec1"}], "not RSA, EC or OKP"),
+    ([key("weak", "RSA", 1024).jwk()], "less than 2048 bits"),
+    ([key("ec1").jwk(d="AAAA")], "the private key is shown"),
+], ids=["none", "oct", "weak", "private"])
+def test_keys_that_are_withdrawn(start, upstream, issuer, keys, words):
+    """A set without a usable key is the issuer's answer, and ends what its keys signed."""
+    program, client = start_gateway(start, upstream, issuer.setting, issuer_keys_refresh="1s")
+    with client:
+        old = issuer.bearer()
+        wait_until(lambda: status_of(client, old) == 200, what="the keys")
+        issuer.body[KEYS] = {"keys": keys}
+        withdrawn = wait_until(lambda: program.events("issuer_without_keys"))
+        assert words in withdrawn[0]["reason"]
+        for headers in (old, issuer.bearer(sub="another")):
+            wait_until(lambda: status_of(client, headers) == 401, what="no key, no user")
+        ready = client.get("/readyz")
+        assert ready.status_code == 200  # who needs no token is served
+        assert ready.json()["issuers"][0]["keys"] == 0
+        assert ready.json()["issuers"][0]["failing"] is False
+        del issuer.body[KEYS]
+        wait_until(lambda: status_of(client, old) == 200, what="the keys again")
+        assert len(program.events("issuer_without_keys")) == 1
 
 
 @pytest.mark.parametrize("keys_url", [

@@ -159,6 +159,40 @@ static void old_keys_are_kept_for_a_while(void **state)
     assert_int_equal(find(fixture, "old"), JWKS_FOUND);
 }
 
+/* Rule 24. */
+static void keys_that_are_withdrawn_are_gone(void **state)
+{
+    struct fixture *fixture = *state;
+    struct issuer_world *world = &fixture->world;
+    static const char *const others[] = {
+        "{\"keys\":[]}", "{\"keys\":[{\"kty\":\"oct\",\"kid\":\"old\",\"k\":\"AA\"}]}"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        world->keys = world_jwks(world, true, false);
+        world->now_ms += REFRESH_MS;
+        jwks_step(fixture->jwks);
+        assert_int_equal(find(fixture, "old"), JWKS_FOUND);
+        uint64_t generation = jwks_generation(fixture->jwks);
+        world->keys = others[i];
+        world->now_ms += REFRESH_MS;
+        assert_true(jwks_step(fixture->jwks) > REFETCH_MS); /* no failure, so it is in no hurry */
+        assert_int_equal(find(fixture, "old"), JWKS_UNKNOWN);
+        assert_int_not_equal(jwks_generation(fixture->jwks), generation);
+    }
+}
+
+static void what_is_no_set_withdraws_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    struct issuer_world *world = &fixture->world;
+    jwks_step(fixture->jwks);
+    uint64_t generation = jwks_generation(fixture->jwks);
+    world->keys = "{\"keys\":{}}";
+    world->now_ms += REFRESH_MS;
+    assert_true(jwks_step(fixture->jwks) <= 1000);
+    assert_int_equal(find(fixture, "old"), JWKS_FOUND);
+    assert_int_equal(jwks_generation(fixture->jwks), generation);
+}
+
 static void the_generation_tells_that_a_key_has_gone(void **state)
 {
     struct fixture *fixture = *state;
@@ -297,6 +331,8 @@ int main(void)
         TEST(known_keys_cause_none),
         TEST(failures_are_repeated_slower_and_slower),
         TEST(old_keys_are_kept_for_a_while),
+        TEST(keys_that_are_withdrawn_are_gone),
+        TEST(what_is_no_set_withdraws_nothing),
         TEST(the_generation_tells_that_a_key_has_gone),
         TEST(a_set_outlives_its_successor_while_it_is_held),
         TEST(it_tells_how_it_is),
