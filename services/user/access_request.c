@@ -89,7 +89,8 @@ static int64_t read_expiry(const Google__Protobuf__Timestamp *time, int64_t now_
     return us;
 }
 
-static enum code read_once(struct str id, const struct access_key *key, struct arena *arena,
+static enum code read_once(const struct rpc_caller *caller, struct str id,
+                           const struct access_key *key, struct arena *arena,
                            const struct store_once **once, struct error *err)
 {
     struct buf meaning;
@@ -104,7 +105,7 @@ static enum code read_once(struct str id, const struct access_key *key, struct a
     buf_addf(&meaning, ":%.*s:%d:%lld", STR_ARG(key->plan_id), key->is_public,
              (long long)key->expire_us);
     struct store_once *made = arena_alloc(arena, sizeof *made);
-    made->request_id = id;
+    made->request_id = request_own_id(caller, id, arena);
     crypto_sha256(buf_str(&meaning), made->hash);
     *once = made;
     return CODE_OK;
@@ -126,7 +127,8 @@ static void read_fields(const Omnidata__Access__V1__ApiKey *message, unsigned fi
         key->expire_us = read_expiry(message->expire_time, now_us, err);
 }
 
-enum code access_request_key(const Omnidata__Access__V1__CreateApiKeyRequest *request,
+enum code access_request_key(const struct rpc_caller *caller,
+                             const Omnidata__Access__V1__CreateApiKeyRequest *request,
                              int64_t now_us, struct arena *arena, struct access_key *key,
                              const struct store_once **once, struct error *err)
 {
@@ -139,7 +141,7 @@ enum code access_request_key(const Omnidata__Access__V1__CreateApiKeyRequest *re
     read_fields(message, ACCESS_FIELDS_ALL, now_us, key, err);
     if (err->code != CODE_OK)
         return err->code;
-    return read_once(str_of(request->request_id), key, arena, once, err);
+    return read_once(caller, str_of(request->request_id), key, arena, once, err);
 }
 
 static const struct {

@@ -14,8 +14,9 @@ enum code access_request_plan(const Omnidata__Access__V1__PutPlanRequest *reques
                               struct access_plan *plan, struct error *err) MUST_CHECK;
 
 /* The key but for id, secret and times of its making; what the caller may not say is ignored. *once
- * is NULL without a request_id. */
-enum code access_request_key(const Omnidata__Access__V1__CreateApiKeyRequest *request,
+ * is NULL without a request_id, which is the caller's own (request.h). */
+enum code access_request_key(const struct rpc_caller *caller,
+                             const Omnidata__Access__V1__CreateApiKeyRequest *request,
                              int64_t now_us, struct arena *arena, struct access_key *key,
                              const struct store_once **once, struct error *err) MUST_CHECK;
 

@@ -123,7 +123,8 @@ static enum code create_key(struct rpc_call *call, const void *request, void *re
     Omnidata__Access__V1__CreateApiKeyResponse *answer = response;
     const struct store_once *once;
     struct access_key key;
-    if (access_request_key(request, now_us, arena, &key, &once, err) != CODE_OK)
+    if (access_request_key(rpc_call_caller(call), request, now_us, arena, &key, &once, err) !=
+        CODE_OK)
         return err->code;
     key.id = id_new(service->clock);
     key.create_us = key.rotate_us = now_us;

@@ -244,11 +244,9 @@ static void add_text(struct buf *out, struct str text)
     buf_add(out, text);
 }
 
-/*
- * The id as the store keeps it: behind a hash of whose it is. Key and peer count only where nobody
- * is signed in, so that a user's retry through another page is the same request.
- */
-static struct str own_id(const struct rpc_caller *caller, struct str id, struct arena *arena)
+/* Key and peer count only where nobody is signed in, so that a user's retry through another page is
+ * the same request. */
+struct str request_own_id(const struct rpc_caller *caller, struct str id, struct arena *arena)
 {
     enum { WHO_BYTES_MAX = 64 * 1024 };
     uint8_t hash[CRYPTO_SHA256_BYTES];
@@ -290,7 +288,7 @@ enum code request_once(const struct rpc_caller *caller, const char *request_id_t
     if (bytes.overflow)
         return error_field(err, "request_id", "the request is too large to be carried out once");
     struct store_once *made = arena_alloc(arena, sizeof *made);
-    made->request_id = own_id(caller, id, arena);
+    made->request_id = request_own_id(caller, id, arena);
     crypto_sha256(buf_str(&bytes), made->hash);
     *once = made;
     return CODE_OK;

@@ -43,10 +43,14 @@ enum code request_words(const char *query, struct arena *arena,
                         struct str words[STORE_SEARCH_WORDS_MAX], size_t *count,
                         struct error *err) MUST_CHECK;
 
+/* A request id as a store keeps it: behind a hash of whose it is. So what another caller used
+ * neither replays nor is known. */
+struct str request_own_id(const struct rpc_caller *caller, struct str id, struct arena *arena);
+
 /*
  * The idempotency of a request: NULL in *once when it has no request_id. The hash is over what the
- * request means, not how it was written: labels in another order are the same request. Request ids
- * are each caller's own: what another one used neither replays nor is known.
+ * request means, not how it was written: labels in another order are the same request. The id is
+ * the caller's own.
  */
 enum code request_once(const struct rpc_caller *caller, const char *request_id, struct str method,
                        const struct user_change *meaning, struct arena *arena,

@@ -1,5 +1,6 @@
 """Object by object: who created a user changes it, or who holds the scope; others learn nothing."""
 import pytest
+from omnidata.access.v1 import access_pb2, access_pb2_grpc
 from omnidata.user.v1 import user_pb2, user_pb2_grpc
 from support import trust
 from words import ADA, ADMIN, EVE, ISSUER, outcome
@@ -13,10 +14,10 @@ def as_caller(user):
     """as_caller(**caller) -> stub, through the gateway; as_caller() is the operator."""
     channels = []
 
-    def stub(**caller):
+    def stub(kind=user_pb2_grpc.UserServiceStub, **caller):
         channels.append(trust.client_channel(user.address, **caller) if caller
                         else trust.channel(user.address))
-        return user_pb2_grpc.UserServiceStub(channels[-1])
+        return kind(channels[-1])
 
     yield stub
     for channel in channels:
@@ -100,6 +101,24 @@ def test_request_ids_are_each_callers_own(as_caller):
     request.user.email = "other@x.example"
     assert outcome(as_caller(**EVE).CreateUser, request) == "OK"
     assert outcome(as_caller(**ADA).CreateUser, request) == "INVALID_ARGUMENT IDEMPOTENCY_KEY_REUSED"
+
+
+def test_request_ids_of_keys_are_each_administrators_own(as_caller):
+    def access(**caller):
+        return as_caller(access_pb2_grpc.AccessServiceStub, **caller)
+
+    access().PutPlan(access_pb2.PutPlanRequest(plan=access_pb2.Plan(id="p", rate=1, burst=1)),
+                     timeout=60)
+    request = access_pb2.CreateApiKeyRequest(
+        api_key=access_pb2.ApiKey(display_name="nightly", plan_id="p"), request_id="same")
+    other = access_pb2.CreateApiKeyRequest(
+        api_key=access_pb2.ApiKey(display_name="daily", plan_id="p"), request_id="same")
+    for caller in (ADMIN, {**ADMIN, "subject": "toor"}, {}):
+        assert outcome(access(**caller).CreateApiKey, request) == "OK"
+        assert outcome(access(**caller).CreateApiKey,
+                       request) == "ALREADY_EXISTS KEY_CREATED_BEFORE"
+        assert outcome(access(**caller).CreateApiKey,
+                       other) == "INVALID_ARGUMENT IDEMPOTENCY_KEY_REUSED"
 
 
 def test_writes_and_refusals_are_audited(as_caller, user, wait_until):
