@@ -89,7 +89,7 @@ static enum code read_tokens(struct rpc_identity *identity, struct error *err)
 
 static struct str own_token(const struct rpc_identity *identity)
 {
-    for (size_t i = 0; i < identity->token_count; i++)
+    for (size_t i = identity->token_count; i-- > 0;)
         if (str_eq(identity->tokens[i].name, str_of(identity->options.name)))
             return identity->tokens[i].token;
     return (struct str){0};

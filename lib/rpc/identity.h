@@ -5,7 +5,7 @@
  * proves nothing is nobody.
  *
  * The token file has lines `name token`; `#` begins a comment. A name may have several tokens, so
- * that they can be replaced one process after another: the first one of our own name is sent, all
+ * that they can be replaced one process after another: the last one of our own name is sent, all
  * are believed. Certificate, key and CA are files that are read again when they change.
  */
 #pragma once
