@@ -84,7 +84,8 @@ struct access_store_vtable {
      * and of this one before any change. */
     enum code (*version)(struct access_store *store, const struct store_call *call,
                          uint64_t *version, struct error *err);
-    /* It holds every change up to its version, and may hold newer ones. */
+    /* It holds every change up to its version, and may hold newer ones; the plan of each of its
+     * keys in any case. */
     enum code (*snapshot)(struct access_store *store, const struct store_call *call,
                           struct arena *arena, struct access_snapshot *snapshot, struct error *err);
 

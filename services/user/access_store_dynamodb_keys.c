@@ -273,7 +273,8 @@ enum code access_dynamodb_list_keys(struct access_store *base, const struct stor
                      &page->count, &page->more, err);
 }
 
-/* The version is read first: what changes meanwhile is newer than it says. */
+/* The version is read first: what changes meanwhile is newer than it says. The plans are read last:
+ * none is ever deleted, so that of each key is among them, whatever a replica makes meanwhile. */
 enum code access_dynamodb_snapshot(struct access_store *base, const struct store_call *call,
                                    struct arena *arena, struct access_snapshot *snapshot,
                                    struct error *err)
@@ -281,9 +282,9 @@ enum code access_dynamodb_snapshot(struct access_store *base, const struct store
     bool more;
     snapshot->keys = arena_alloc(arena, ACCESS_KEYS_MAX * sizeof *snapshot->keys);
     if (base->vtable->version(base, call, &snapshot->version, err) != CODE_OK ||
-        access_dynamodb_list_plans(base, call, arena, &snapshot->plans, &snapshot->plan_count,
-                                   err) != CODE_OK)
+        read_keys((struct access_dynamodb *)base, call, STR(""), ACCESS_KEYS_MAX, true, arena,
+                  snapshot->keys, &snapshot->key_count, &more, err) != CODE_OK)
         return err->code;
-    return read_keys((struct access_dynamodb *)base, call, STR(""), ACCESS_KEYS_MAX, true, arena,
-                     snapshot->keys, &snapshot->key_count, &more, err);
+    return access_dynamodb_list_plans(base, call, arena, &snapshot->plans, &snapshot->plan_count,
+                                      err);
 }

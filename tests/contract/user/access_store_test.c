@@ -211,6 +211,50 @@ static void every_change_is_a_new_version(void **state)
     assert_int_equal(snapshot.plan_count, 1);
 }
 
+struct replica {
+    struct access_suite *suite;
+    bool at_work;
+    char made;
+};
+
+/* Whenever something is about to be queried, a plan and a key on it come first. */
+static void replica_makes_a_plan_and_a_key(void *argument, struct str operation)
+{
+    struct replica *replica = argument;
+    if (replica->at_work || !str_eq(operation, STR("Query")))
+        return;
+    replica->at_work = true;
+    const char plan[] = {++replica->made, '\0'};
+    access_suite_plan(replica->suite, plan, 0);
+    struct access_key key = access_suite_key(replica->suite, "k");
+    key.plan_id = str_of(plan);
+    assert_int_equal(ACCESS(replica->suite, create_key, &key, NULL), CODE_OK);
+    replica->at_work = false;
+}
+
+static bool has_plan(const struct access_snapshot *snapshot, struct str id)
+{
+    for (size_t i = 0; i < snapshot->plan_count; i++)
+        if (str_eq(snapshot->plans[i].id, id))
+            return true;
+    return false;
+}
+
+static void snapshot_has_the_plans_of_its_keys(void **state)
+{
+    struct access_suite *suite = *state;
+    struct replica replica = {.suite = suite, .made = 'a'};
+    struct access_snapshot snapshot;
+    access_suite_plan(suite, "p", 0);
+    access_suite_made(suite, "k");
+    if (suite->fake)
+        dynamodb_fake_before(suite->fake, replica_makes_a_plan_and_a_key, &replica);
+    assert_int_equal(ACCESS(suite, snapshot, &suite->arena, &snapshot), CODE_OK);
+    assert_true(snapshot.key_count >= 1);
+    for (size_t i = 0; i < snapshot.key_count; i++)
+        assert_true(has_plan(&snapshot, snapshot.keys[i].plan_id));
+}
+
 /* --- quotas --- */
 
 static void quota_is_replaced_under_a_condition(void **state)
@@ -332,6 +376,7 @@ int main(void)
         ACCESS_TEST(change_replaces_what_may_change),
         ACCESS_LARGE_TEST(keys_that_are_not_disabled_are_bounded),
         ACCESS_TEST(every_change_is_a_new_version),
+        ACCESS_TEST(snapshot_has_the_plans_of_its_keys),
         ACCESS_TEST(quota_is_replaced_under_a_condition),
         ACCESS_TEST(nothing_is_lost_when_many_replace_it),
         ACCESS_TEST(what_is_over_is_forgotten),
