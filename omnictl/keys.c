@@ -142,8 +142,8 @@ static int rotate(const struct command_call *call, struct arena *arena)
         OMNIDATA__ACCESS__V1__ROTATE_API_KEY_REQUEST__INIT;
     void *response;
     request.id = argument(call, 1);
-    if (settings->overlap_ms > 0)
-        request.overlap_seconds = (uint32_t)(settings->overlap_ms / 1000);
+    /* Whole seconds, none too few: 0 would end the old secret at once. */
+    request.overlap_seconds = (uint32_t)((settings->overlap_ms + 999) / 1000);
     int result =
         call_access(call, "RotateApiKey", &request.base,
                     &omnidata__access__v1__create_api_key_response__descriptor, arena, &response);

@@ -78,6 +78,20 @@ def test_a_key_from_its_making_to_its_end(ctl):
     assert "has been disabled" in ctl("keys", "rotate", key["id"], code=1).stderr
 
 
+def test_an_overlap_of_less_than_a_second_is_none_of_0(ctl):
+    """Which would end all the earlier secrets, whatever was promised to them."""
+    basic(ctl)
+    key = created(ctl)
+
+    def ends(overlap):
+        done = ctl("keys", "rotate", key["id"], f"--overlap={overlap}", "--json")
+        return json.loads(done.stdout).get("oldSecretExpireTime")
+
+    promised = ends("24h")
+    assert promised and ends("1ms") == ends("900ms") == promised
+    assert ends("0s") is None
+
+
 def test_a_key_is_changed(ctl):
     basic(ctl)
     ctl("plans", "put", "gold", "--rate=100", "--burst=200")
