@@ -15,7 +15,7 @@ enum {
     LEAD_MS = 5 * 60 * 1000,
     JITTER_MS = 60 * 1000,
     RETRY_MS = 5000,
-    DELAY_MIN_MS = 1000,
+    RETRY_MAX_MS = 60 * 1000,
     FIRST_ATTEMPTS = 3,
     FIRST_PAUSE_MS = 500,
 };
@@ -112,12 +112,20 @@ static enum code fetch(struct aws_provider *provider, const struct credentials_s
 
 /* --- the thread --- */
 
-int64_t aws_renewal_delay_ms(int64_t left_ms, int64_t jitter_ms)
+int64_t aws_renewal_delay_ms(struct aws_renewals *renewals, bool renewed, int64_t left_ms,
+                             int64_t dice_ms)
 {
-    int64_t lead = LEAD_MS + jitter_ms;
-    if (lead > left_ms / 2)
-        lead = left_ms / 2;
-    return left_ms - lead > DELAY_MIN_MS ? left_ms - lead : DELAY_MIN_MS;
+    if (renewed && left_ms > renewals->retry_ms) {
+        int64_t lead_ms = LEAD_MS + dice_ms;
+        renewals->in_vain = 0;
+        return left_ms - (lead_ms < left_ms / 2 ? lead_ms : left_ms / 2);
+    }
+    int64_t pause_ms = renewals->retry_ms;
+    for (int i = 0; i < renewals->in_vain && pause_ms < RETRY_MAX_MS; i++)
+        pause_ms *= 2;
+    renewals->in_vain++;
+    pause_ms = pause_ms < RETRY_MAX_MS ? pause_ms : RETRY_MAX_MS;
+    return pause_ms - dice_ms % (pause_ms / 2 + 1);
 }
 
 static int64_t random_up_to(uint32_t most)
@@ -128,14 +136,14 @@ static int64_t random_up_to(uint32_t most)
 }
 
 /* Until the next renewal; -1: none is due ever. */
-static int64_t delay_of(struct aws_provider *provider)
+static int64_t delay_of(const struct aws_provider *provider, struct aws_renewals *renewals,
+                        bool renewed)
 {
-    pthread_mutex_lock(&provider->lock);
-    int64_t expires_ms = provider->current->base.expires_ms;
-    pthread_mutex_unlock(&provider->lock);
-    if (expires_ms == INT64_MAX)
+    int64_t expires_ms = provider->current->base.expires_ms; /* this thread alone replaces it */
+    if (renewed && expires_ms == INT64_MAX)
         return -1;
-    return aws_renewal_delay_ms(expires_ms - clock_wall_ms(provider->options.clock),
+    return aws_renewal_delay_ms(renewals, renewed,
+                                expires_ms - clock_wall_ms(provider->options.clock),
                                 random_up_to(provider->options.jitter_ms));
 }
 
@@ -181,7 +189,8 @@ static bool is_renewed_already(struct aws_provider *provider)
 static void *run(void *argument)
 {
     struct aws_provider *provider = argument;
-    int64_t delay_ms = delay_of(provider);
+    struct aws_renewals renewals = {.retry_ms = provider->options.retry_ms};
+    int64_t delay_ms = delay_of(provider, &renewals, true);
     while (wait_until_due(provider, delay_ms)) {
         struct error err = {0};
         bool configured = false;
@@ -195,7 +204,7 @@ static void *run(void *argument)
                              provider->source->name);
         if (code != CODE_OK)
             log_warn("aws_credentials_not_renewed", LOG_ERR(&err));
-        delay_ms = code == CODE_OK ? delay_of(provider) : provider->options.retry_ms;
+        delay_ms = delay_of(provider, &renewals, code == CODE_OK);
         tell_waiters(provider, code == CODE_OK ? NULL : &err);
     }
     return NULL;

@@ -27,7 +27,7 @@ struct aws_provider_options {
     const struct clock *clock;
     struct http_client *http; /* the caller's; outlives the provider */
     uint32_t jitter_ms;       /* a renewal is up to so much earlier; 0: a minute */
-    int64_t retry_ms;         /* after a renewal that failed; 0: 5 seconds */
+    int64_t retry_ms;         /* after a renewal in vain, at first; 0: 5 seconds */
 };
 
 /*
@@ -59,9 +59,18 @@ typedef void (*aws_renewed_fn)(void *argument, const struct error *err);
 bool aws_provider_renew(struct aws_provider *provider, uint64_t generation, aws_renewed_fn renewed,
                         void *argument) MUST_CHECK;
 
-/* How long credentials that end in `left_ms` are used before they are renewed: five minutes and the
- * jitter before their end, half of what is left when that is little, a second at least. */
-int64_t aws_renewal_delay_ms(int64_t left_ms, int64_t jitter_ms);
+/*
+ * How long until the next renewal. Credentials that end in `left_ms` are used until five minutes
+ * and `dice_ms` before their end, until half of it when that is little. A renewal was in vain if it
+ * failed, or if by our clock, which may be ahead, they end within retry_ms: the pause is retry_ms
+ * then, twice as long each time, a minute at most, and shorter by up to half with the dice.
+ */
+struct aws_renewals {
+    int64_t retry_ms;
+    int in_vain; /* how many in a row; kept by the function */
+};
+int64_t aws_renewal_delay_ms(struct aws_renewals *renewals, bool renewed, int64_t left_ms,
+                             int64_t dice_ms);
 
 /* "environment", "web identity", "profile", "container", "instance metadata". */
 const char *aws_provider_source(const struct aws_provider *provider);

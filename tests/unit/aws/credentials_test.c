@@ -312,11 +312,35 @@ static void renewal_comes_five_minutes_early(void **state)
     static const struct {
         int64_t left, jitter, delay;
     } cases[] = {{60 * m, 0, 55 * m}, {60 * m, 1 * m, 54 * m}, {360 * m, 30000, 355 * m - 30000},
-                 {8 * m, 0, 4 * m},   {2 * m, 60000, 1 * m},   {1000, 0, 1000},
-                 {0, 0, 1000},        {-5 * m, 0, 1000}};
+                 {8 * m, 0, 4 * m},   {2 * m, 60000, 1 * m},   {5001, 0, 2501}};
+    struct aws_renewals renewals = {.retry_ms = 5000};
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        assert_int_equal(aws_renewal_delay_ms(cases[i].left, cases[i].jitter), cases[i].delay);
+        assert_int_equal(aws_renewal_delay_ms(&renewals, true, cases[i].left, cases[i].jitter),
+                         cases[i].delay);
+}
+
+/* Rule 38. */
+static void renewals_in_vain_come_slower_and_slower(void **state)
+{
+    enum { HOUR_MS = 3600000, DICE_MS = 45000 };
+    static const int64_t pauses[] = {5000, 10000, 20000, 40000, 60000, 60000, 60000};
+    static const struct {
+        bool renewed;
+        int64_t left;
+    } vain[] = {{true, 5000}, {true, 0}, {true, -HOUR_MS}, {false, HOUR_MS}, {false, INT64_MAX}};
+    (void)state;
+    for (size_t i = 0; i < sizeof vain / sizeof *vain; i++) {
+        struct aws_renewals renewals = {.retry_ms = 5000}, thrown = renewals;
+        for (size_t n = 0; n < sizeof pauses / sizeof *pauses; n++) {
+            int64_t whole = aws_renewal_delay_ms(&renewals, vain[i].renewed, vain[i].left, 0);
+            int64_t less = aws_renewal_delay_ms(&thrown, vain[i].renewed, vain[i].left, DICE_MS);
+            assert_int_equal(whole, pauses[n]);
+            assert_true(less < whole && less >= whole / 2);
+        }
+        assert_int_equal(aws_renewal_delay_ms(&renewals, true, HOUR_MS, 0), HOUR_MS - 300000);
+        assert_int_equal(aws_renewal_delay_ms(&renewals, vain[i].renewed, vain[i].left, 0), 5000);
+    }
 }
 
 struct told {
@@ -506,6 +530,7 @@ int main(void)
         TEST(garbage_is_an_error_that_names_its_source),
         TEST(only_known_agents_are_asked),
         TEST(renewal_comes_five_minutes_early),
+        TEST(renewals_in_vain_come_slower_and_slower),
         TEST(what_ended_is_renewed_once_for_all_who_ask),
         TEST(the_thread_renews_by_itself),
         TEST(an_expired_token_is_renewed_and_the_call_sent_again),
