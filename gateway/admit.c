@@ -99,6 +99,9 @@ static enum stage_result forbidden(struct request *request, const char *reason, 
 }
 
 /* An unknown key, an ended one and a disabled one are the same to whoever has no right to know. */
+static const char KEY_INVALID[] = "API_KEY_INVALID",
+                  KEY_INVALID_TEXT[] = "This API key is not valid.";
+
 enum stage_result stage_key(struct request *request)
 {
     const struct access *access = request->gateway->access;
@@ -114,13 +117,24 @@ enum stage_result stage_key(struct request *request)
     case KEYS_NOT_YET:
         return unavailable(request, "KEYS_NOT_KNOWN", "The API keys are not known yet; try again.");
     case KEYS_UNKNOWN:
-        return forbidden(request, "API_KEY_INVALID", "This API key is not valid.");
+        return forbidden(request, KEY_INVALID, KEY_INVALID_TEXT);
     case KEYS_FOUND:
         break;
     }
     admit->has_key = true;
     request->caller.key_id = admit->key.id;
     return STAGE_GO;
+}
+
+enum code admit_again(const struct request *request, struct error *err)
+{
+    const struct admit *admit = &request->admit;
+    if (admit->has_key && !keys_hold(request->gateway->access->keys, &admit->key))
+        return error_set(err, CODE_PERMISSION_DENIED, KEY_INVALID, "%s", KEY_INVALID_TEXT);
+    if (request->caller.subject.len &&
+        clock_wall_us(clock_real()) / 1000000 >= request->caller.until_s)
+        return error_set(err, CODE_UNAUTHENTICATED, "TOKEN_EXPIRED", "The token has expired.");
+    return CODE_OK;
 }
 
 /* --- the rate --- */

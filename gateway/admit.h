@@ -7,6 +7,8 @@
 #include "gateway/quota.h"
 #include "gateway/throttle.h"
 
+struct request;
+
 struct admit {
     bool has_key, rate_taken;
     bool waiting; /* for the first lease of its quota */
@@ -17,3 +19,9 @@ struct admit {
     struct quota_waiter waiter;
     struct quota_outcome outcome;
 };
+
+/*
+ * Whether a request that was let in would be now: its key is good, its token has not ended. *err
+ * says what a new one is told. Any thread, but not once the gateway drains: the keys may be gone.
+ */
+enum code admit_again(const struct request *request, struct error *err) MUST_CHECK;

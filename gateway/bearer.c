@@ -135,6 +135,7 @@ static enum code identify(struct request *request, struct str token, struct erro
     caller->subject = user.subject;
     caller->scopes = user.scopes;
     caller->scope_count = user.scope_count;
+    caller->until_s = user.until_s;
     return CODE_OK;
 }
 

@@ -65,17 +65,16 @@ static bool take_set(struct keys *keys, struct str snapshot)
 enum keys_result keys_find(struct keys *keys, struct str secret, struct arena *arena,
                            struct key_found *found)
 {
-    uint8_t hash[CRYPTO_SHA256_BYTES];
     enum keys_result result = KEYS_UNKNOWN;
     if (secret.len > SECRET_BYTES_MAX)
         secret.len = 0; /* no secret is empty either */
-    crypto_sha256(secret, hash);
+    crypto_sha256(secret, found->hash);
     pthread_rwlock_rdlock(&keys->set_lock);
     const struct key *key = NULL;
     if (!keys->set)
         result = KEYS_NOT_YET;
     else
-        key = key_set_find(keys->set, hash, clock_wall_us(keys->options.clock));
+        key = key_set_find(keys->set, found->hash, clock_wall_us(keys->options.clock));
     if (key) {
         result = KEYS_FOUND;
         found->id = arena_str(arena, key->id);
@@ -85,6 +84,14 @@ enum keys_result keys_find(struct keys *keys, struct str secret, struct arena *a
     }
     pthread_rwlock_unlock(&keys->set_lock);
     return result;
+}
+
+bool keys_hold(struct keys *keys, const struct key_found *found)
+{
+    pthread_rwlock_rdlock(&keys->set_lock);
+    bool good = key_set_find(keys->set, found->hash, clock_wall_us(keys->options.clock));
+    pthread_rwlock_unlock(&keys->set_lock);
+    return good;
 }
 
 bool keys_ready(struct keys *keys)

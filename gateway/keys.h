@@ -23,6 +23,7 @@ struct key_found {
     struct str id;
     bool is_public;
     struct key_plan plan;
+    uint8_t hash[CRYPTO_SHA256_BYTES]; /* of the secret */
 };
 
 struct keys_options {
@@ -37,6 +38,9 @@ struct keys *keys_new(const struct keys_options *options);
 /* Thread-safe. KEYS_NOT_YET: no snapshot has been seen so far. */
 enum keys_result keys_find(struct keys *keys, struct str secret, struct arena *arena,
                            struct key_found *found);
+
+/* Whether a secret that was found is good now as well. Costs a look into a table. Thread-safe. */
+bool keys_hold(struct keys *keys, const struct key_found *found);
 
 /* True when there is a set, fresh or from disk. Thread-safe. */
 bool keys_ready(struct keys *keys);

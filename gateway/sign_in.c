@@ -207,10 +207,10 @@ static bool is_current(const struct sign_in *sign_in, const struct token_entry *
     return jwks_generation(sign_in->jwks[entry->issuer]) == entry->generation;
 }
 
-static void fill_user(const struct checking *checking, struct str issuer, struct str subject,
-                      struct str scopes, struct sign_in_user *user)
+static void fill_user(const struct checking *checking, const struct token_entry *entry,
+                      struct sign_in_user *user)
 {
-    struct str rest = scopes, piece;
+    struct str scopes = entry->scopes, rest = scopes, piece;
     size_t count = 0;
     struct str *list = NULL;
     for (size_t i = 0; i < scopes.len; i++)
@@ -219,7 +219,11 @@ static void fill_user(const struct checking *checking, struct str issuer, struct
         list = arena_alloc(checking->arena, (count + 1) * sizeof *list);
     for (count = 0; scopes.len && str_next(&rest, ' ', &piece); count++)
         list[count] = piece;
-    *user = (struct sign_in_user){issuer, subject, list, count};
+    *user = (struct sign_in_user){.issuer = checking->sign_in->issuers[entry->issuer].url,
+                                  .subject = entry->subject,
+                                  .scopes = list,
+                                  .scope_count = count,
+                                  .until_s = entry->expires_s};
 }
 
 static enum code find_key(const struct checking *checking, struct jwks *jwks, const struct jwt *jwt,
@@ -284,13 +288,14 @@ static enum code check_unknown(const struct checking *checking, struct sign_in_u
                                 .good_until_s = checking->now_s + BAD_FOR_S};
     if (verify(checking, sign_in->jwks[index], &jwt, &entry) != CODE_OK)
         return checking->err->code;
+    entry.expires_s = identity.expires_s + skew_s;
     entry.good_until_s = checking->now_s + sign_in->options.cache_ms / 1000;
-    if (entry.good_until_s > identity.expires_s + skew_s)
-        entry.good_until_s = identity.expires_s + skew_s;
+    if (entry.good_until_s > entry.expires_s)
+        entry.good_until_s = entry.expires_s;
     entry.subject = identity.subject;
     entry.scopes = identity.scopes;
     token_cache_add(sign_in->good, checking->digest, checking->now_s, &entry);
-    fill_user(checking, issuer->url, identity.subject, identity.scopes, user);
+    fill_user(checking, &entry, user);
     return CODE_OK;
 }
 
@@ -312,7 +317,7 @@ enum code sign_in_check(struct sign_in *sign_in, struct str token, struct str ne
     crypto_sha256(token, checking.digest);
     if (token_cache_find(sign_in->good, checking.digest, checking.now_s, arena, &entry) &&
         is_current(sign_in, &entry)) {
-        fill_user(&checking, sign_in->issuers[entry.issuer].url, entry.subject, entry.scopes, user);
+        fill_user(&checking, &entry, user);
         return CODE_OK;
     }
     if (token_cache_find(sign_in->bad, checking.digest, checking.now_s, arena, &entry) &&

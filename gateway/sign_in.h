@@ -44,6 +44,7 @@ struct sign_in_user {
     struct str issuer, subject;
     const struct str *scopes;
     size_t scope_count;
+    int64_t until_s; /* since 1970: when the token ends, with the skew */
 };
 
 /*

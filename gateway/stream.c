@@ -9,7 +9,8 @@
  *
  * The answer begins with the first message, or a moment after the call; what fails before that is
  * an ordinary error with its status. A reader who does not keep up fills the engine's bounded
- * buffer, then the stream is dropped, and the upstream call cancelled.
+ * buffer, then the stream is dropped, and the upstream call cancelled. A stream ends with the key
+ * and with the token that it was opened with.
  */
 #include "gateway/request.h"
 
@@ -20,6 +21,7 @@
 #include "gateway/http_body.h"
 
 #include <errno.h>
+#include <string.h>
 #include <time.h>
 
 enum { BEGIN_AFTER_MS = 250, TICK_MS = 100, SILENT_HEARTBEATS = 3 };
@@ -32,6 +34,7 @@ struct stream {
     bool begun, broken;
     bool peer_ended; /* has been seen: a sign of life was sent, or silence is counted from there */
     bool malformed;  /* the upstream's message was none */
+    struct error refused; /* what a new one would be told by now; CODE_OK: nothing */
     enum { EVENTS_OF_JSON, LINES_OF_JSON, BYTES } form;
     int64_t opened_ms, wrote_ms;
     struct stream *next, **link; /* in the table, under its lock */
@@ -50,6 +53,11 @@ struct stream_table {
 void stream_cancel(struct stream *stream)
 {
     rpc_stream_cancel(stream->rpc);
+}
+
+static bool is_refused(const struct stream *stream)
+{
+    return stream->refused.code != CODE_OK;
 }
 
 /* --- writing, under stream->write --- */
@@ -106,15 +114,17 @@ static bool is_lost(struct stream *stream, int64_t now, int64_t heartbeat_ms)
     return stream->peer_ended && now - stream->wrote_ms >= SILENT_HEARTBEATS * heartbeat_ms;
 }
 
-static void tick(struct stream *stream, int64_t now, int64_t heartbeat_ms)
+static void tick(const struct stream_table *table, struct stream *stream, int64_t now)
 {
     pthread_mutex_lock(&stream->write);
-    bool was_broken = stream->broken;
+    bool was_ending = stream->broken || is_refused(stream);
+    bool refused = !was_ending && !table->draining &&
+                   admit_again(stream->request, &stream->refused) != CODE_OK;
     if (stream->form == BYTES)
-        stream->broken |= is_lost(stream, now, heartbeat_ms);
-    else if (owes_sign_of_life(stream, now, heartbeat_ms))
+        stream->broken |= is_lost(stream, now, table->heartbeat_ms);
+    else if (owes_sign_of_life(stream, now, table->heartbeat_ms))
         add(stream, stream->form == LINES_OF_JSON ? STR("\n") : STR(":\n\n"));
-    if (stream->broken && !was_broken)
+    if (!was_ending && (stream->broken || refused))
         rpc_stream_cancel(stream->rpc);
     pthread_mutex_unlock(&stream->write);
 }
@@ -130,7 +140,7 @@ static void *run(void *argument)
         }
         int64_t now = clock_mono_ms(clock_real());
         for (struct stream *stream = table->first; stream; stream = stream->next)
-            tick(stream, now, table->heartbeat_ms);
+            tick(table, stream, now);
         struct timespec until = wait_deadline(TICK_MS);
         while (!table->stop &&
                pthread_cond_timedwait(&table->wake, &table->lock, &until) != ETIMEDOUT)
@@ -222,6 +232,7 @@ static void add_error(struct stream *stream, const struct failure *failure, stru
     buf_add(scratch, buf_str(&body));
     end_message(stream, scratch);
     stream->request->code = failure->code;
+    memcpy(stream->request->reason, failure->err->reason, sizeof stream->request->reason);
     add(stream, buf_str(scratch));
 }
 
@@ -276,13 +287,21 @@ static bool on_message(void *argument, struct str message)
 {
     struct stream *stream = argument;
     pthread_mutex_lock(&stream->write);
-    (stream->form == BYTES ? add_bytes : add_json)(stream, message);
-    bool more = !stream->broken;
+    if (!is_refused(stream))
+        (stream->form == BYTES ? add_bytes : add_json)(stream, message);
+    bool more = !stream->broken && !is_refused(stream);
     pthread_mutex_unlock(&stream->write);
     arena_reset(&stream->arena);
     if (!more)
         rpc_stream_cancel(stream->rpc);
     return more;
+}
+
+static struct failure failure_of(const struct stream *stream, const struct rpc_result *result,
+                                 struct error *err)
+{
+    return is_refused(stream) ? status_own(0, &stream->refused)
+                              : status_upstream(result, false, err);
 }
 
 static void on_done(void *argument, const struct rpc_result *result)
@@ -308,9 +327,9 @@ static void on_done(void *argument, const struct rpc_result *result)
     bool begun = stream->begun || result->code == CODE_OK;
     bool bytes = stream->form == BYTES;
     if (result->code != CODE_OK && begun && bytes)
-        request->code = result->code;
+        request->code = is_refused(stream) ? stream->refused.code : result->code;
     if (result->code != CODE_OK && begun && !bytes && !gone) {
-        struct failure failure = status_upstream(result, false, &err);
+        struct failure failure = failure_of(stream, result, &err);
         add_error(stream, &failure, scratch_of(stream));
     }
     if (begun && !stream->begun)
@@ -318,7 +337,9 @@ static void on_done(void *argument, const struct rpc_result *result)
     pthread_mutex_unlock(&stream->write);
     pthread_mutex_destroy(&stream->write);
     arena_clear(&stream->arena);
-    if (!begun)
+    if (!begun && is_refused(stream))
+        request_fail_own(request, 0, &stream->refused);
+    else if (!begun)
         request_fail_upstream(request, result);
     else if (bytes && result->code != CODE_OK)
         http_stream_abort(exchange);

@@ -20,6 +20,7 @@ struct token_entry {
     uint32_t issuer;            /* which one of the gateway's */
     uint64_t generation;        /* of the issuer's keys when it was verified */
     int64_t good_until_s;       /* since 1970 */
+    int64_t expires_s;          /* when the token itself ends, which may be later */
     struct str subject, scopes; /* both at most TOKEN_CACHE_TEXT_BYTES_MAX together */
 };
 

@@ -12,6 +12,7 @@ from support.issuer import Issuer
 from upstream import fail
 
 import grpc
+from omnidata.analytics.v1 import analytics_pb2
 
 PLANS = [plan("free", rate=1000, burst=1000), plan("small", rate=0.01, burst=3),
          plan("daily", quota=40), plan("one", quota=1), plan("page", rate=0.01, burst=2),
@@ -178,6 +179,67 @@ def test_a_key_ends_by_the_clock(edge, wait_until):
     wait_until(lambda: here.get("s").status_code == 200)
     wait_until(lambda: here.get("s").status_code == 403)
     assert reason(here.get("s")) == "API_KEY_INVALID"
+
+
+# --- streams that outlive what let them in ---
+
+TAIL = "/v1/analytics/events:tail"
+
+
+def quiet(request, context):
+    """Says something once its client is called, which nobody waits for here."""
+    while context.is_active():
+        time.sleep(0.02)
+    yield analytics_pb2.TailEventsResponse()
+
+
+def said(answer):
+    """The lines of a stream, without signs of life."""
+    return [line.strip() for line in answer.iter_lines() if line.strip(":\n")]
+
+
+def told(lines):
+    """The error at a stream's end: (code, reason)."""
+    error = json.loads(lines[-1].removeprefix("data: "))["error"]
+    return error["code"], error["details"][0]["reason"]
+
+
+# Rule 25.
+@pytest.mark.parametrize("accept, tail", [
+    ("text/event-stream", ["event: error"]), ("application/x-ndjson", [])])
+def test_an_open_stream_ends_with_its_key(edge, upstream, wait_until, accept, tail):
+    here = edge(heartbeat="10m")
+    upstream.on["TailEvents"] = quiet
+    headers = {"Accept": accept, "X-Request-Id": "ended"}
+    with here.http.stream("GET", TAIL, headers=with_key("secret-old", **headers)) as ended, \
+            here.http.stream("GET", TAIL, headers=with_key("secret-free")) as kept:
+        assert (ended.status_code, kept.status_code) == (200, 200)
+        # The old secret of the key ends, the new one does not, and another key comes.
+        here.access.publish(PLANS, [key("k-free", "free", "secret-free"), *KEYS[1:]])
+        lines = said(ended)
+        assert lines[:-1] == tail and told(lines) == (403, "API_KEY_INVALID")
+        assert upstream.cancelled.wait(60)
+        assert here.get("secret-free").status_code == 200
+        upstream.cancelled.clear()
+        here.access.publish(PLANS, [])  # as when a key is disabled
+        assert told(said(kept)) == (403, "API_KEY_INVALID")
+        assert upstream.cancelled.wait(60)
+    line, = wait_until(lambda: [e for e in here.gateway.events("request")
+                                if e["request_id"] == "ended"])
+    assert (line["code"], line["reason"]) == ("PERMISSION_DENIED", "API_KEY_INVALID")
+
+
+# Rule 24.
+def test_an_open_stream_ends_with_its_token(edge, upstream):
+    here = edge(token_skew="0s", heartbeat="10m")
+    upstream.on["TailEvents"] = quiet
+    for seconds in (2, 10, 50):  # a slow machine opens it when a short one is over
+        token = here.issuer.bearer(exp=int(time.time()) + seconds)
+        with here.http.stream("GET", TAIL, headers=with_key("secret-free", **token)) as answer:
+            if answer.status_code == 200:
+                assert told(said(answer)) == (401, "TOKEN_EXPIRED")
+                return
+    raise AssertionError("no stream was opened")
 
 
 # --- the snapshot: away, kept, damaged ---

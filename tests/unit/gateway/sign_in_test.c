@@ -102,6 +102,7 @@ static void a_token_says_who_it_is(void **state)
         assert_string_equal(check(fixture, token), "");
         assert_true(str_eq(fixture->user.issuer, STR(ISSUER)));
         assert_true(str_eq(fixture->user.subject, STR("ada")));
+        assert_int_equal(fixture->user.until_s, START_S + 600 + SKEW_S);
         assert_int_equal(fixture->user.scope_count, 2);
         assert_true(str_eq(fixture->user.scopes[0], STR("a")));
         assert_true(str_eq(fixture->user.scopes[1], STR("b")));
