@@ -1,42 +1,29 @@
 /*
  * Makes the tables out of descriptors, in three passes: every type gets its place under its name,
- * then fields are filled in (they refer to types in any order), then services. protobuf-c decodes
- * the descriptors; the two method options are extensions it does not know and keeps as unknown
- * fields.
+ * then fields are filled in (they refer to types in any order), then services
+ * (schema_load_services.c). protobuf-c decodes the descriptors.
  */
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/json_out.h"
 #include "gateway/schema_features.h"
-#include "gateway/schema_tables.h"
+#include "gateway/schema_loader.h"
 #include "gateway/wire.h"
 #include "pb/proto.h"
-
-#include "google/api/http.pb-c.h"
-#include "google/protobuf/descriptor.pb-c.h"
-#include "omnidata/api/v1/options.pb-c.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPTION_HTTP = 72295728, OPTION_POLICY = 50700, NAME_BYTES_MAX = 4096, NESTED_MAX = 64 };
+enum { NAME_BYTES_MAX = 4096, NESTED_MAX = 64 };
 
-#define DESCRIPTOR(name) Google__Protobuf__##name
 #define FIELD_TYPE(name) GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_##name
 
-struct loader {
-    struct schema *schema;
-    struct arena scratch; /* the decoded descriptors */
-    struct error *err;
-    const Google__Protobuf__FileDescriptorSet *set;
-};
-
-static struct str keep(struct loader *l, const char *text)
+struct str schema_keep(struct loader *l, const char *text)
 {
     return arena_str(&l->schema->arena, str_of(text));
 }
 
-static struct str joined(struct loader *l, struct str scope, const char *name)
+struct str schema_joined(struct loader *l, struct str scope, const char *name)
 {
     return str_of(arena_printf(&l->schema->arena, "%.*s%s%s", STR_ARG(scope), scope.len ? "." : "",
                                name ? name : ""));
@@ -108,7 +95,7 @@ static bool name_enum(struct loader *l, struct str scope,
     memcpy(named, values, from->n_value * sizeof *named);
     qsort(values, from->n_value, sizeof *values, by_number);
     qsort(named, from->n_value, sizeof *named, by_name);
-    made->full_name = joined(l, scope, from->name);
+    made->full_name = schema_joined(l, scope, from->name);
     made->values = values;
     made->named = named;
     made->count = from->n_value;
@@ -159,7 +146,7 @@ static bool name_messages(struct loader *l, struct str scope,
     for (size_t i = 0; i < count; i++) {
         const DESCRIPTOR(DescriptorProto) *from = messages[i];
         struct schema_message *made = arena_alloc0(&l->schema->arena, sizeof *made);
-        made->full_name = joined(l, scope, from->name);
+        made->full_name = schema_joined(l, scope, from->name);
         made->well_known = well_known_of(made->full_name);
         made->is_map_entry = from->options && from->options->map_entry;
         if (!add_type(l, made->full_name, made, NULL) ||
@@ -249,9 +236,9 @@ static bool fill_field(struct loader *l, const DESCRIPTOR(FieldDescriptorProto) 
                   "field %.100s has no name, number or type", from->name ? from->name : "?");
         return false;
     }
-    to->name = keep(l, from->name);
+    to->name = schema_keep(l, from->name);
     to->json_name = from->json_name && strlen(from->json_name) <= NAME_BYTES_MAX
-                        ? keep(l, from->json_name)
+                        ? schema_keep(l, from->json_name)
                         : camel(l, to->name);
     to->json_key = quoted_key(l, to->json_name);
     to->number = (uint32_t)from->number;
@@ -342,7 +329,7 @@ static bool fill_message(struct loader *l, struct schema_message *to,
     struct schema_field *fields = arena_alloc0(arena, (from->n_field + 1) * sizeof *fields);
     struct str *oneofs = arena_alloc0(arena, (from->n_oneof_decl + 1) * sizeof *oneofs);
     for (size_t i = 0; i < from->n_oneof_decl; i++)
-        oneofs[i] = keep(l, from->oneof_decl[i]->name);
+        oneofs[i] = schema_keep(l, from->oneof_decl[i]->name);
     for (size_t i = 0; i < from->n_field; i++) {
         const DESCRIPTOR(FieldDescriptorProto) *field = from->field[i];
         bool sound = !field->has_oneof_index || field->oneof_index < (int)from->n_oneof_decl;
@@ -369,7 +356,7 @@ static bool fill_messages(struct loader *l, struct str scope,
 {
     for (size_t i = 0; i < count; i++) {
         const DESCRIPTOR(DescriptorProto) *from = messages[i];
-        struct str name = joined(l, scope, from->name);
+        struct str name = schema_joined(l, scope, from->name);
         struct schema_message *to = slot_of(l->schema, name)->message;
         struct schema_features features = *outer;
         schema_features_refine(&features, &l->scratch, from->options ? &from->options->base : NULL,
@@ -427,156 +414,6 @@ static void spread_refusals(struct schema *schema)
     }
 }
 
-/* --- the third pass: services --- */
-
-/* All occurrences of an extension, joined: that is how the wire format merges messages. */
-static struct str extension(struct loader *l, const ProtobufCMessage *options, uint32_t tag)
-{
-    struct buf all;
-    buf_init_arena(&all, &l->scratch, 1 << 20);
-    for (unsigned i = 0; options && i < options->n_unknown_fields; i++) {
-        const ProtobufCMessageUnknownField *field = &options->unknown_fields[i];
-        const char *at = (const char *)field->data, *end = at + field->len;
-        uint64_t length;
-        if (field->tag == tag && (int)field->wire_type == WIRE_BYTES &&
-            wire_varint(&at, end, &length))
-            buf_add_mem(&all, at, (size_t)(end - at));
-    }
-    return buf_str(&all);
-}
-
-static struct schema_binding binding_of(struct loader *l, const Google__Api__HttpRule *rule)
-{
-    const char *method = "", *path = "";
-    switch (rule->pattern_case) {
-    case GOOGLE__API__HTTP_RULE__PATTERN_GET:
-        method = "GET", path = rule->get;
-        break;
-    case GOOGLE__API__HTTP_RULE__PATTERN_PUT:
-        method = "PUT", path = rule->put;
-        break;
-    case GOOGLE__API__HTTP_RULE__PATTERN_POST:
-        method = "POST", path = rule->post;
-        break;
-    case GOOGLE__API__HTTP_RULE__PATTERN_DELETE:
-        method = "DELETE", path = rule->delete_;
-        break;
-    case GOOGLE__API__HTTP_RULE__PATTERN_PATCH:
-        method = "PATCH", path = rule->patch;
-        break;
-    case GOOGLE__API__HTTP_RULE__PATTERN_CUSTOM:
-        method = rule->custom->kind, path = rule->custom->path;
-        break;
-    default:
-        break;
-    }
-    return (struct schema_binding){keep(l, method), keep(l, path), keep(l, rule->body),
-                                   keep(l, rule->response_body)};
-}
-
-/* Additional bindings go one level deep, and stand beside a binding. */
-static bool is_rule(const Google__Api__HttpRule *rule)
-{
-    bool sound = rule->pattern_case != GOOGLE__API__HTTP_RULE__PATTERN__NOT_SET ||
-                 !rule->n_additional_bindings;
-    for (size_t i = 0; i < rule->n_additional_bindings; i++)
-        sound &= !rule->additional_bindings[i]->n_additional_bindings;
-    return sound;
-}
-
-static void read_bindings(struct loader *l, struct schema_method *to,
-                          const Google__Api__HttpRule *rule)
-{
-    if (rule->pattern_case == GOOGLE__API__HTTP_RULE__PATTERN__NOT_SET)
-        return;
-    size_t count = 1 + rule->n_additional_bindings;
-    struct schema_binding *bindings = arena_alloc0(&l->schema->arena, count * sizeof *bindings);
-    bindings[0] = binding_of(l, rule);
-    for (size_t i = 1; i < count; i++)
-        bindings[i] = binding_of(l, rule->additional_bindings[i - 1]);
-    to->bindings = bindings;
-    to->binding_count = count;
-}
-
-static void read_policy(struct loader *l, struct schema_policy *to,
-                        const Omnidata__Api__V1__MethodPolicy *from)
-{
-    struct str *scopes = arena_alloc0(&l->schema->arena, (from->n_scopes + 1) * sizeof *scopes);
-    for (size_t i = 0; i < from->n_scopes; i++)
-        scopes[i] = keep(l, from->scopes[i]);
-    *to = (struct schema_policy){
-        .access = (enum schema_access)from->access,
-        .scopes = scopes,
-        .scope_count = from->n_scopes,
-        .quota_cost = from->quota_cost ? from->quota_cost : 1,
-        .success_status = from->success_status ? from->success_status : 200,
-        .location = keep(l, from->location),
-        .idempotency_field = keep(l, from->idempotency_field),
-        .etag_field = keep(l, from->etag_field),
-        .if_match_field = keep(l, from->if_match_field),
-        .etag_quoted = from->etag_quoted,
-    };
-}
-
-static const struct schema_message *message_type(struct loader *l, const char *name)
-{
-    struct str text = str_of(name);
-    return slot_of(l->schema, text.len && text.ptr[0] == '.' ? str_from(text, 1) : text)->message;
-}
-
-static bool read_method(struct loader *l, struct str service,
-                        const DESCRIPTOR(MethodDescriptorProto) * from, struct schema_method *to)
-{
-    const ProtobufCMessage *options = from->options ? &from->options->base : NULL;
-    to->service = service;
-    to->full_path = str_of(arena_printf(&l->schema->arena, "/%.*s/%s", STR_ARG(service),
-                                        from->name ? from->name : ""));
-    to->input = message_type(l, from->input_type);
-    to->output = message_type(l, from->output_type);
-    to->client_streams = from->client_streaming;
-    to->server_streams = from->server_streaming;
-    const Google__Api__HttpRule *rule = proto_decode(
-        &l->scratch, &google__api__http_rule__descriptor, extension(l, options, OPTION_HTTP));
-    const Omnidata__Api__V1__MethodPolicy *policy =
-        proto_decode(&l->scratch, &omnidata__api__v1__method_policy__descriptor,
-                     extension(l, options, OPTION_POLICY));
-    if (!to->input || !to->output || !rule || !policy) {
-        error_set(l->err, CODE_INVALID_ARGUMENT, "INVALID_DESCRIPTOR",
-                  "%s: its types are missing or its options are malformed", to->full_path.ptr);
-        return false;
-    }
-    if (!is_rule(rule)) {
-        error_set(l->err, CODE_INVALID_ARGUMENT, "INVALID_DESCRIPTOR",
-                  "%s: additional_bindings need a binding beside them, and have none of their own",
-                  to->full_path.ptr);
-        return false;
-    }
-    read_bindings(l, to, rule);
-    read_policy(l, &to->policy, policy);
-    return true;
-}
-
-static bool read_services(struct loader *l)
-{
-    size_t total = 0;
-    for (size_t f = 0; f < l->set->n_file; f++)
-        for (size_t s = 0; s < l->set->file[f]->n_service; s++)
-            total += l->set->file[f]->service[s]->n_method;
-    struct schema_method *methods = arena_alloc0(&l->schema->arena, (total + 1) * sizeof *methods);
-    l->schema->methods = methods;
-    for (size_t f = 0; f < l->set->n_file; f++) {
-        const DESCRIPTOR(FileDescriptorProto) *file = l->set->file[f];
-        for (size_t s = 0; s < file->n_service; s++) {
-            struct str service = joined(l, str_of(file->package), file->service[s]->name);
-            for (size_t m = 0; m < file->service[s]->n_method; m++)
-                if (!read_method(l, service, file->service[s]->method[m],
-                                 &methods[l->schema->method_count++]))
-                    return false;
-        }
-    }
-    return true;
-}
-
 /* --- all of it --- */
 
 static bool read_files(struct loader *l)
@@ -610,7 +447,7 @@ static bool read_files(struct loader *l)
         if (l->schema->slots[i].message && !finish_message(l, l->schema->slots[i].message))
             return false;
     spread_refusals(l->schema);
-    return read_services(l);
+    return schema_load_services(l);
 }
 
 enum code schema_load(struct str descriptor_set, struct schema **schema, struct error *err)

@@ -1,4 +1,4 @@
-/* The inside of struct schema, for the two files that make and read it. */
+/* The inside of struct schema, for the files that make and read it. */
 #pragma once
 #include "base/arena.h"
 #include "gateway/schema_method.h"
