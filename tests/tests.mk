@@ -29,7 +29,7 @@ tsan: ## the threaded parts and one run of the whole system under ThreadSanitize
 .PHONY: tsan-programs
 tsan-programs: $(UNITS) programs peers generated
 tsan-now:
-	@$(PYTEST_ENV) scripts/run-tests $(UNITS) -- tests/e2e/test_smoke.py tests/gateway/test_limits.py
+	@$(PYTEST_ENV) scripts/run-tests $(UNITS) -- tests/e2e/test_smoke.py tests/gateway/test_limits.py tests/gateway/test_api_keys.py
 
 fuzz: ## fuzz every target for T seconds (make fuzz T=60)
 	@scripts/setup build fuzz

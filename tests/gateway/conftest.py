@@ -94,3 +94,31 @@ def authority(tmp_path_factory):
     made = Authority(tmp_path_factory.mktemp("tls"))
     made.issue("localhost")
     return made
+
+
+@pytest.fixture
+def edge(start, upstream, tmp_path):
+    """Makes gateways with keys, as many as are asked for."""
+    from edge import KEYS, PLANS, Edge
+    made = []
+
+    def make(plans=PLANS, keys=KEYS, wait=True, **more):
+        edge = Edge(start, upstream, tmp_path, **more)
+        made.append(edge)
+        if plans:
+            edge.access.publish(plans, keys)
+        return edge.start(wait)
+
+    yield make
+    for edge in made:
+        edge.close()
+
+
+@pytest.fixture(scope="module")
+def shared(module_start, shared_upstream, tmp_path_factory):
+    """One for all tests of a file."""
+    from edge import KEYS, PLANS, Edge
+    edge = Edge(module_start, shared_upstream, tmp_path_factory.mktemp("edge"))
+    edge.access.publish(PLANS, KEYS)
+    yield edge.start()
+    edge.close()

@@ -1,5 +1,5 @@
 """Tricks at the edge, as tables: what is sent, and the documented answer. Tokens have a table of
-their own (test_token_table.py), API keys are in test_limits.py, files in test_edge.py."""
+their own (test_token_table.py), API keys are in test_api_keys.py, files in test_edge.py."""
 import json
 
 import httpx
